@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 from . import builds, images, nodes, packages
 from .core import CACHE, LabError, default_name, main_guard, say, step
@@ -40,9 +41,12 @@ def parse() -> argparse.Namespace:
 def build() -> None:
     with step("lab build"):
         packages.ensure()
-        builds.ensure()
+        # Debian's part waits for the network and the disk while the compilers have the cores.
+        with ThreadPoolExecutor() as pool:
+            systems = pool.map(lambda make: make(), (images.debian_base, images.node_image))
+            builds.ensure()
+            list(systems)
         images.ensure_registry()
-        images.node_image()
 
 
 def clean() -> None:
