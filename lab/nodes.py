@@ -25,7 +25,9 @@ from .state import VOLUMES, Lab
 LABEL = "dev.enclii.lab"
 NODE_FLAGS = [
     *("--runtime", "runc", "--cgroup-manager", "cgroupfs"),
-    *("run", "--detach", "--privileged", "--systemd=always", "--cgroupns=private"),
+    # Not --systemd=always: on cgroup v1 it puts the machine's name=systemd hierarchy over the node's own, and the nodes'
+    # systemds then share (and trim) one tree, the containers' directories in it included.
+    *("run", "--detach", "--privileged", "--systemd=false", "--env", "container=podman", "--cgroupns=private"),
     *("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", "--tmpfs", "/run", "--tmpfs", "/tmp"),
 ]
 

@@ -71,7 +71,7 @@ func main() {
 		logf.FlushLogs()
 	}
 	if err != nil && !errors.Is(err, pflag.ErrHelp) { // for --help the usage is printed already
-		fmt.Fprintf(os.Stderr, "cert-manager %s: %v\n", part, err)
+		fmt.Fprintln(os.Stderr, strings.TrimSpace("cert-manager "+part)+":", err)
 		os.Exit(1)
 	}
 }

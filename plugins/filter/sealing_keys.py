@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: sealing_keys
+short_description: Read and check a backup of sealing keys
+version_added: 1.0.0
+author: The Enclii Platform Authors (@enclii)
+description:
+  - Reads a backup of the keys of the sealed-secrets controller and refuses what would make the controller crash or seal for nobody.
+  - The result holds private keys. Use it only in tasks with C(no_log).
+positional: _input
+options:
+  _input:
+    description: The text of the backup, one or more Secrets of type C(kubernetes.io/tls) in YAML.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the controller.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Check a backup
+  ansible.builtin.set_fact:
+    digest: "{{ (lookup('ansible.builtin.unvault', file) | enclii.platform.sealing_keys('enclii-system')).digest }}"
+"""
+
+RETURN = r"""
+_value:
+  description: V(objects), the Secrets to apply, and V(digest) of their public certificates, which may be shown.
+  type: dict
+"""
+
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.enclii.platform.plugins.module_utils.component.sealing_keys import BackupError, read
+
+
+def sealing_keys(text: str, namespace: str) -> dict[str, t.Any]:
+    """The keys of a backup, as plain data."""
+    try:
+        return read(text, namespace, datetime.now(timezone.utc))._asdict()
+    except BackupError as error:
+        # "from None": a traceback would carry the text.
+        raise AnsibleFilterError(str(error)) from None
+
+
+class FilterModule:
+    """Filters on sealing keys."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"sealing_keys": sealing_keys}

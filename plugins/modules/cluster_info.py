@@ -1,0 +1,142 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_info
+short_description: Which cluster is this, and what does it offer
+version_added: 1.0.0
+author:
+  - The Enclii Platform Authors (@enclii)
+description:
+  - Everything a play has to know of a cluster before it changes it, asked for in parallel.
+extends_documentation_fragment:
+  - enclii.platform.kube
+  - enclii.platform.attributes
+  - enclii.platform.attributes.info_module
+  - enclii.platform.attributes.actiongroup_kube
+attributes:
+  platform:
+    platforms: posix
+options:
+  identity_namespace:
+    description:
+      - Namespace of the ConfigMap in which the cluster's identity is recorded.
+    type: str
+    default: enclii-system
+  identity_name:
+    description:
+      - Name of that ConfigMap.
+    type: str
+    default: enclii-cluster
+  api_groups:
+    description:
+      - API groups to look for, such as V(cert-manager.io).
+    type: list
+    elements: str
+    default: []
+  crds:
+    description:
+      - CustomResourceDefinitions to look for, such as V(certificates.cert-manager.io).
+    type: list
+    elements: str
+    default: []
+  allow_unreachable:
+    description:
+      - Return RV(reachable=false) and RV(cause) instead of failing where no API server answers, or no kubeconfig is there yet.
+        Refused credentials fail all the same.
+    type: bool
+    default: false
+seealso:
+  - module: kubernetes.core.k8s_cluster_info
+"""
+
+EXAMPLES = r"""
+- name: Which cluster is this
+  enclii.platform.cluster_info:
+    kubeconfig: /etc/kubernetes/admin.conf
+    api_groups: [cert-manager.io]
+    allow_unreachable: true
+  register: cluster
+"""
+
+RETURN = r"""
+reachable:
+  description: Whether the API server answered.
+  returned: success
+  type: bool
+cause:
+  description: Why it did not; empty where it did.
+  returned: success
+  type: str
+server:
+  description: Address of the API server.
+  returned: when reachable
+  type: str
+version:
+  description: Version of the API server.
+  returned: when reachable
+  type: dict
+  sample: {git_version: v1.36.3, major: "1", minor: "36"}
+kube_system_uid:
+  description: UID of the namespace kube-system, which identifies the cluster.
+  returned: when reachable
+  type: str
+identity:
+  description: Data of the identity ConfigMap; null where there is none.
+  returned: when reachable
+  type: dict
+storage_classes:
+  description: The storage classes.
+  returned: when reachable
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the class.
+      type: str
+      returned: always
+    provisioner:
+      description: Its provisioner.
+      type: str
+      returned: always
+    default:
+      description: Whether it is marked as default.
+      type: bool
+      returned: always
+    allow_volume_expansion:
+      description: Whether its volumes can grow.
+      type: bool
+      returned: always
+    volume_binding_mode:
+      description: V(Immediate) or V(WaitForFirstConsumer).
+      type: str
+      returned: always
+    reclaim_policy:
+      description: V(Delete) or V(Retain).
+      type: str
+      returned: always
+api_groups:
+  description: Served versions of each asked group; an empty list where the group is not served.
+  returned: when reachable
+  type: dict
+  sample: {cert-manager.io: [v1]}
+crds:
+  description: Whether each asked definition exists and is established.
+  returned: when reachable
+  type: dict
+  sample: {certificates.cert-manager.io: true}
+"""
+
+from ansible_collections.enclii.platform.plugins.module_utils.kube import arguments, front
+from ansible_collections.enclii.platform.plugins.module_utils.kube_module import run
+
+
+def main() -> None:
+    run(arguments.CLUSTER_INFO, lambda module, environ: front.cluster_info(module.params, environ))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each component rendered once for each case, by Ansible itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import contract
+import pytest
+import yaml
+
+import house
+from ansible_collections.enclii.platform.plugins.module_utils.component import private_ca
+
+UPSTREAM = house.ROOT.parent / "shared" / "upstream"
+COMPONENTS = contract.components()
+# Besides the defaults: what turns the branches of the templates the other way.
+CASES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "turned": {
+        "cert_manager_replicas": 1,
+        "cert_manager_namespace": "certs",
+        "metrics_server_replicas": 1,
+        "metrics_server_issuer": "",
+        "storage_default": False,
+        "enclii_environments": ["enclii-dev", "enclii-staging"],
+    },
+}
+CA = private_ca.assess({}, "", {}, "", "")._asdict()
+
+
+@pytest.fixture(scope="session", params=CASES)
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Role name -> {definition, values, objects}."""
+    output = tmp_path_factory.mktemp("contract") / "rendered.json"
+    variables = {
+        "contract_root": str(house.ROOT),
+        "contract_roles": COMPONENTS,
+        "contract_output": str(output),
+        "enclii_inventory": "contract",
+        "__cert_manager_ca": CA,
+        **CASES[request.param],
+    }
+    run = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "tests/contract/render.yml", "-e", json.dumps(variables)],
+        cwd=house.ROOT, check=False, capture_output=True, text=True,
+        env=os.environ | {"ANSIBLE_INVENTORY_ENABLED": "host_list"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    return json.loads(output.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Path:
+    """The directory of upstream's chart data."""
+    if not UPSTREAM.is_dir():
+        pytest.skip("../shared/upstream is not beside the clone: upstream's values and CRDs cannot be compared")
+    return UPSTREAM
+
+
+@pytest.fixture(scope="session")
+def charts(upstream: Path, rendered: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Chart name -> {values, schema, crds}, for the charts that the components use."""
+    found = {}
+    for name in {contract.chart_of(component["definition"]) for component in rendered.values()} - {""}:
+        schema = upstream / name / "values.schema.json"
+        found[name] = {
+            "values": yaml.load((upstream / name / "values.yaml").read_text(encoding="utf-8"), Loader=contract.Loader),
+            "schema": json.loads(schema.read_text(encoding="utf-8")) if schema.is_file() else {},
+            "crds": contract.crds(upstream / name),
+        }
+    return found
+
+
+@pytest.fixture(scope="session")
+def crds(charts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every CRD of those charts, by name."""
+    return {name: crd for chart in charts.values() for name, crd in chart["crds"].items()}

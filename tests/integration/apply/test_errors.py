@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One clear error for each way it can go wrong: file, document, object, cause, next step, and what was done by then."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import threading
+import time
+import typing as t
+
+import apiserver
+import pytest
+from ansible_collections.enclii.platform.plugins.module_utils.kube import front
+from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
+
+
+def test_unparsable_yaml_names_file_document_and_line(kube: t.Any, tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "objects.yaml"
+    source.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\na: b: 'canary'\n")
+    error = kube.fail(src=str(source))
+    assert error.reason == "unparsable" and "canary" not in str(error)
+    assert str(error).startswith(f"file {source}, document 2: not readable as YAML: line 5, column 5: ")
+    assert "Nothing was changed" in str(error) and kube.names("cm") == set()
+
+
+@pytest.mark.parametrize(
+    ("document", "cause"),
+    [
+        ("just a text", "it is a str, not a mapping"),
+        ("kind: ConfigMap\nmetadata: {name: x}", "apiVersion is missing"),
+        ("apiVersion: v1\nmetadata: {name: x}", "kind is missing"),
+        ("apiVersion: v1\nkind: ConfigMap", "metadata is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {a: b}}", "metadata.name is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a}", "generateName cannot be applied twice"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 12}", "metadata.name is a int, not a text"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {a: 1}}", "the value of a is not a text"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}", "metadata.namespace is missing"),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: x, namespace: y}", "it is cluster-wide"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: y}\nstringData: {a: 1}", "stringData is not a text"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: no-such}", "the namespace no-such does not exist"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good, namespace: NS}", "it is there twice"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, name: y}", "the key is there twice in one mapping"),
+        ("apiVersion: v1\nkind: Deployments\nmetadata: {name: x}", "serves no kind Deployments in v1"),
+    ],
+)
+def test_bad_document_changes_nothing(kube: t.Any, tmp_path: pathlib.Path, document: str, cause: str) -> None:
+    source = tmp_path / "objects.yaml"
+    good = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: good, namespace: {kube.namespace}}}\n"
+    source.write_text(f"{good}---\n{document.replace('NS', kube.namespace)}\n")
+    error = kube.fail(src=str(source))
+    assert cause in str(error) and f"file {source}, document 2" in str(error) and "Nothing was changed" in str(error)
+    assert kube.names("cm") == set()
+
+
+def test_missing_file_and_no_input(kube: t.Any) -> None:
+    assert "No such file" in str(kube.fail(src="/nonexistent/x.yaml"))
+    assert "neither definition nor src" in str(kube.fail())
+
+
+def test_quota_says_what_was_done_before(kube: t.Any) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": kube.namespace},
+             "spec": {"hard": {"services": "0"}}}  # fmt: skip
+    kube.apply(quota)
+    path = f"/api/v1/namespaces/{kube.namespace}/resourcequotas/q/status"
+    kube.server.raw(path, "PATCH", {"status": {"hard": {"services": "0"}, "used": {"services": "0"}}}, "application/merge-patch+json")
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": kube.namespace}, "spec": {"ports": [{"port": 1}]}}
+    hook = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": {"x": "y"}}}
+    error = kube.fail(hook, service)
+    assert error.reason == "quota" and "exceeded quota: q" in str(error)
+    assert f"Done before: 1 changed (Namespace {kube.namespace})" in str(error).replace("adopted", "changed")
+    assert [entry["kind"] for entry in error.objects] == ["Namespace"]
+
+
+def test_pod_security_and_admission_policy(kube: t.Any) -> None:
+    kube.server.kubectl("label", "ns", kube.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": kube.namespace},
+           "spec": {"containers": [{"name": "c", "image": "i:1", "securityContext": {"privileged": True}}]}}  # fmt: skip
+    for check in (True, False):
+        error = kube.fail(pod, check=check)
+        assert error.reason == "admission" and "privileged" in str(error) and "Pod Security level" in str(error)
+    policy = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": kube.namespace},
+              "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [
+                  {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]},
+                  "validations": [{"expression": "object.metadata.name != 'evil'", "message": "no evil names"}]}}  # fmt: skip
+    binding = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+               "metadata": {"name": kube.namespace}, "spec": {"policyName": kube.namespace, "validationActions": ["Deny"],
+               "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}}}}  # fmt: skip
+    kube.apply(policy, binding)
+    try:
+        deadline = time.monotonic() + 15
+        while kube.apply(kube.config_map("evil"), check=True, state="absent") and time.monotonic() < deadline:
+            try:
+                kube.apply(kube.config_map("evil"), check=True)
+            except KubeError as error:
+                assert error.reason == "admission" and "no evil names" in str(error)
+                return
+            time.sleep(0.2)
+        raise AssertionError("the policy was never enforced")
+    finally:
+        kube.apply(policy, binding, state="absent")
+
+
+def webhook(kube: t.Any, side_effects: str) -> dict[str, t.Any]:
+    name = f"{kube.namespace}.example.org"
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name},
+        "webhooks": [{"name": name, "admissionReviewVersions": ["v1"], "sideEffects": side_effects, "failurePolicy": "Fail",
+                      "clientConfig": {"url": "https://127.0.0.1:1/"}, "timeoutSeconds": 1,
+                      "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}},
+                      "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]}],
+    }  # fmt: skip
+
+
+def test_webhook_that_does_not_answer(kube: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.enclii.platform.plugins.module_utils.kube import client
+
+    monkeypatch.setattr(client, "PATIENCE", 1.0)
+    hook = webhook(kube, "None")
+    kube.apply(hook)
+    try:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                kube.apply(kube.config_map("a"), check=True)
+            except KubeError as error:
+                assert error.reason == "admission" and "failed calling webhook" in str(error) and "pods and service" in str(error)
+                return
+            time.sleep(0.2)
+        raise AssertionError("the webhook was never called")
+    finally:
+        kube.apply(hook, state="absent")
+
+
+def plain(kube: t.Any, **more: t.Any) -> dict[str, t.Any]:
+    return {"kubeconfig": None, "host": kube.server.host, "ca_cert": str(kube.server.ca), "api_key": "plain-token", **more}
+
+
+def test_forbidden_names_the_right(kube: t.Any) -> None:
+    error = kube.fail(kube.config_map("a"), **plain(kube))
+    assert error.reason == "forbidden" and 'User "plain" cannot get resource "configmaps"' in str(error)
+    assert "Nothing was changed" in str(error)
+
+
+def test_refused_token(kube: t.Any) -> None:
+    error = kube.fail(kube.config_map("a"), **plain(kube, api_key="canary-wrong"))
+    assert error.reason == "unauthorized" and "does not accept the token" in str(error) and "canary" not in str(error)
+
+
+def test_expired_client_certificate(kube: t.Any) -> None:
+    server = kube.server
+    now = time.time()
+    stamp = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(now - days * 86400)) for days in (3, 1)]
+    (server.home / "index").write_text("")
+    (server.home / "ca.conf").write_text(
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n[p]\n"
+        "commonName=supplied\norganizationName=optional\n"
+    )
+    server.sign("old", "/O=system:masters/CN=admin")
+    server.openssl("ca", "-batch", "-config", "ca.conf", "-in", "old.csr", "-out", "old.crt", "-cert", "ca.crt", "-keyfile", "ca.key",
+                   "-startdate", stamp[0], "-enddate", stamp[1], "-rand_serial", "-notext")
+    error = kube.fail(kube.config_map("a"), kubeconfig=None, host=server.host, ca_cert=str(server.ca),
+                      client_cert=str(server.home / "old.crt"), client_key=str(server.home / "old.key"))
+    day = time.strftime("%Y-%m-%d", time.gmtime(now - 86400))
+    assert error.reason == "unauthorized" and f"the client certificate expired on {day}" in str(error)
+
+
+def test_unreachable(kube: t.Any) -> None:
+    port = apiserver._free_port()
+    started = time.monotonic()
+    error = kube.fail(kube.config_map("a"), **plain(kube, host=f"https://127.0.0.1:{port}"))
+    assert error.reason == "unreachable" and "connection refused" in str(error) and time.monotonic() - started < 4
+    error = kube.fail(kube.config_map("a"), **plain(kube, host="https://no-such-name.invalid"))
+    assert error.reason == "unreachable" and "does not resolve" in str(error)
+
+
+def test_certificates_that_do_not_match(kube: t.Any) -> None:
+    error = kube.fail(kube.config_map("a"), **plain(kube, ca_cert=None))
+    assert error.reason == "unreachable" and "certificate is not accepted" in str(error) and "Give the cluster's CA" in str(error)
+    error = kube.fail(kube.config_map("a"), **plain(kube, ca_cert=__file__))
+    assert error.reason == "config" and "CA certificate" in str(error)
+    assert kube.apply(kube.config_map("a"), kubeconfig=None, host=kube.server.host, api_key=kube.server.token,
+                      validate_certs=False)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "cause"),
+    [
+        (lambda c: c.pop("current-context"), "it has no current-context"),
+        (lambda c: c.update({"current-context": "other"}), "it has no context named 'other'"),
+        (lambda c: c["users"].clear(), "it has no user named 'admin'"),
+        (lambda c: c["users"][0]["user"].update({"client-key": "gone.key"}), "No such file"),
+        (lambda c: c["users"][0]["user"].pop("client-key"), "its key is missing"),
+        (lambda c: c["clusters"][0]["cluster"].pop("server"), "no API server address"),
+    ],
+)
+def test_bad_kubeconfig(kube: t.Any, edit: t.Callable[[t.Any], t.Any], cause: str) -> None:
+    content = json.loads(kube.server.kubeconfig.read_text())
+    edit(content)
+    path = kube.server.home / "bad-kubeconfig"
+    path.write_text(json.dumps(content))
+    error = kube.fail(kube.config_map("a"), kubeconfig=str(path))
+    assert error.reason == "config" and cause in str(error)
+
+
+def test_server_restarting_in_the_middle_is_waited_for(kube: t.Any) -> None:
+    """The API server goes away under 400 writes and comes back; nothing is lost and nothing fails."""
+    objects = [kube.config_map(f"n{n:03}") for n in range(400)]
+    outcome: list[t.Any] = []
+    worker = threading.Thread(target=lambda: outcome.append(kube.apply(*objects)))
+    worker.start()
+    deadline = time.monotonic() + 20
+    while len(kube.names("cm")) < 20 and time.monotonic() < deadline:
+        pass
+    kube.server.stop_api()
+    assert worker.is_alive(), "it had ended before the server went away"
+    time.sleep(0.5)
+    kube.server.start_api()
+    worker.join(60)
+    assert outcome and sum(outcome[0]["counts"].values()) == 400 and len(kube.names("cm")) == 400
+    assert kube.apply(*objects)["counts"] == {"unchanged": 400}
+
+
+def test_cluster_info(kube: t.Any) -> None:
+    from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import Unreachable
+
+    params = {"kubeconfig": str(kube.server.kubeconfig), "identity_namespace": kube.namespace, "identity_name": "id",
+              "api_groups": ["apps", "none.example.org"], "crds": ["a.example.org"], "allow_unreachable": True}  # fmt: skip
+    class_ = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "x/y", "allowVolumeExpansion": True,
+              "metadata": {"name": kube.namespace, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}  # fmt: skip
+    kube.apply(kube.config_map("id", {"inventory": "local"}), class_)
+    found = front.cluster_info(params, {})
+    assert found["reachable"] and found["identity"] == {"inventory": "local"} and found["version"]["minor"] == "36"
+    assert found["kube_system_uid"] == kube.server.get("ns", "kube-system")["metadata"]["uid"]
+    assert found["api_groups"] == {"apps": ["v1"], "none.example.org": []} and found["crds"] == {"a.example.org": False}
+    assert {"name": kube.namespace, "provisioner": "x/y", "default": True, "allow_volume_expansion": True,
+            "volume_binding_mode": "Immediate", "reclaim_policy": "Delete"} in found["storage_classes"]  # fmt: skip
+    away = {**params, "kubeconfig": None, "host": f"https://127.0.0.1:{apiserver._free_port()}"}
+    assert front.cluster_info(away, {})["reachable"] is False
+    assert "connection refused" in front.cluster_info(away, {})["cause"]
+    with pytest.raises(Unreachable):
+        front.cluster_info({**away, "allow_unreachable": False}, {})
+    assert front.cluster_info({**params, "kubeconfig": "/nonexistent"}, {})["reachable"] is False
