@@ -28,6 +28,8 @@ NODE_FLAGS = [
     # Not --systemd=always: on cgroup v1 it puts the machine's name=systemd hierarchy over the node's own, and the nodes'
     # systemds then share (and trim) one tree, the containers' directories in it included.
     *("run", "--detach", "--privileged", "--systemd=false", "--env", "container=podman", "--cgroupns=private"),
+    # The node's own /etc/hosts (see node/Containerfile).
+    "--no-hosts",
     *("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", "--tmpfs", "/run", "--tmpfs", "/tmp"),
 ]
 

@@ -94,6 +94,13 @@ def replaced(text: str, name: str, body: str, where: str) -> str:
     return pattern.sub(lambda match: f"{match[1]}{body}\n{match[2]}", text)
 
 
+def introduced(role: str, spec: dict[str, Any]) -> str:
+    """Return the first README of a role: what its spec says of it."""
+    description = spec.get("description", "")
+    paragraphs = [description] if isinstance(description, str) else description
+    return "\n\n".join([f"# {role}", *(markdown(paragraph) for paragraph in paragraphs)]) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Return path -> what the file should contain."""
     wanted: dict[Path, str] = {}
@@ -110,9 +117,10 @@ def pages() -> dict[Path, str]:
             chapter += [*heading, table(spec), ""]
         body = "\n".join(chapter).rstrip()
         readme = ROOT / "roles" / role / "README.md"
-        if not readme.is_file():
-            raise SystemExit(f"roles/{role}/README.md: missing")
-        wanted[readme] = replaced(readme.read_text(encoding="utf-8"), "VARIABLES", body, f"roles/{role}/README.md")
+        text = readme.read_text(encoding="utf-8") if readme.is_file() else introduced(role, entry_points["main"])
+        if "<!-- BEGIN VARIABLES -->" not in text:
+            text = f"{text.rstrip()}\n\n## Variables\n\n<!-- BEGIN VARIABLES -->\n<!-- END VARIABLES -->\n"
+        wanted[readme] = replaced(text, "VARIABLES", body, f"roles/{role}/README.md")
         short = markdown(next(iter(entry_points.values())).get("short_description", "")).rstrip(".")
         overview.append(f"| [{role}](roles/{role}/README.md) | {short} |")
         chapters += [f"## {role}", "", f"{short}. More in [its README](../roles/{role}/README.md).", "", body, ""]
@@ -129,7 +137,7 @@ def main() -> int:
     """Write or check; return 1 if --check found a file out of date."""
     stale = False
     for path, text in pages().items():
-        current = path.read_text(encoding="utf-8")
+        current = path.read_text(encoding="utf-8") if path.is_file() else ""
         if current == text:
             continue
         name = path.relative_to(ROOT)

@@ -18,4 +18,6 @@ class ActionModule(InProcess):
     spec = APPLY
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        return front.apply(params, environ, check=self._task.check_mode, diff=self._task.diff)
+        return front.apply(
+            params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source
+        )

@@ -21,6 +21,7 @@ attributes:
   platform:
     description: Operating systems the module runs on.
     platforms: posix
+    support: full
 """
 
     INFO_MODULE = r"""

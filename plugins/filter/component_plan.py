@@ -51,7 +51,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - V(clear), one of V(none), V(rollback) and V(uninstall), to be done first.
+    - V(recover), one of V(none), V(rollback) and V(uninstall), to be done first.
     - V(action), one of V(none), V(install), V(upgrade) and V(repair).
     - V(revision) of the release as found, V(reasons) for people, and the V(chart) with V(source), V(ref), V(name) and V(version).
   type: dict

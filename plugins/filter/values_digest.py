@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube.helm import values_digest
 
 

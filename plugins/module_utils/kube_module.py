@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
 from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import ApiError, KubeError
 

@@ -78,7 +78,7 @@ def main() -> None:
             if not module.check_mode:
                 path.chmod(0o600)
     except (OSError, ValueError) as error:
-        module.fail_json(msg=f"{path}: {error}. Keep a copy of it before you mend it: etcd cannot be read without its key")
+        module.fail_json(msg=f"{path}: {error}. Copy it before you mend it: etcd cannot be read without its key")
     if have != wanted:
         module.warn(f"{path} encrypts by {have}, not {wanted}: the key of a cluster is not replaced by this module")
     module.exit_json(changed=changed, provider=have)

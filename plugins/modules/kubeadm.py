@@ -11,9 +11,10 @@ short_description: Initialise, join or reset a node with kubeadm, whole or made 
 version_added: 1.0.0
 author: The Enclii Platform Authors (@enclii)
 description:
-  - Runs kubeadm with a configuration file and notes in C(/etc/kubernetes/enclii.json) when it starts and when it is done.
-  - A node that is done is not touched. A run that was killed is continued, or reset and done again; one whose kubeadm is
-    still at work is waited for.
+  - Runs kubeadm with a configuration file and notes in C(/etc/kubernetes/enclii.json) when it starts and when it
+    is done.
+  - A node that is done is not touched. A run that was killed is continued, or reset and done again; one whose kubeadm
+    is still at work is waited for.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -85,7 +86,7 @@ SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def _clean_rules(module: AnsibleModule) -> None:
     """Take the chains of Kubernetes out of the packet filter, in one transaction, so that a reset node is bare."""
     for family in ("iptables", "ip6tables"):
-        code, rules, dummy = module.run_command([f"{family}-save"], handle_exceptions=False)
+        code, rules, _err = module.run_command([f"{family}-save"], handle_exceptions=False)
         kept = library.without_kubernetes(rules)
         if code == 0 and kept.strip() != rules.strip():
             module.run_command([f"{family}-restore"], data=kept, check_rc=True)

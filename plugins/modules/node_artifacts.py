@@ -111,7 +111,7 @@ def _fetcher(timeout: int) -> library.Fetch:
                 return open_url(url, timeout=timeout, http_agent="enclii.platform")
             except HTTPError as error:
                 if error.code < 500 or attempt == ATTEMPTS:
-                    raise library.ArtifactError(f"{url}: HTTP {error.code}; check the mirror and the version") from error
+                    raise library.ArtifactError(f"{url}: HTTP {error.code}; check mirror and version") from error
             except (URLError, OSError) as error:
                 if attempt == ATTEMPTS:
                     raise library.ArtifactError(f"{url}: {error}; check kubernetes_mirror_* and the network") from error

@@ -158,9 +158,9 @@ def main() -> None:
             if isinstance(step, library.Change):
                 library.write(step)
                 continue
-            code, dummy, err = module.run_command(["systemctl", *step])
+            code, _out, err = module.run_command(["systemctl", *step])
             if code != 0:
-                raise library.ConfigError(f"systemctl {' '.join(step)}: {err.strip()} (journalctl -u {step[-1]} says why)")
+                raise library.ConfigError(f"systemctl {' '.join(step)}: {err.strip()} (see journalctl -u {step[-1]})")
     except (library.ConfigError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(

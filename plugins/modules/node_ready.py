@@ -11,8 +11,8 @@ short_description: Approve serving certificates of nodes and wait until the clus
 version_added: 1.0.0
 author: The Enclii Platform Authors (@enclii)
 description:
-  - Approves pending requests of the signer C(kubernetes.io/kubelet-serving) after comparing requestor, subject, names and
-    addresses with O(nodes). A request of one of these nodes that does not fit is an error, others are left alone.
+  - Approves pending requests of the signer C(kubernetes.io/kubelet-serving) after comparing requestor, subject, names
+    and addresses with O(nodes). A request of one of these nodes that does not fit is an error, others are left alone.
   - Waits until every node is Ready and its kubelet answers the API server with a certificate of the cluster, and until
     the workloads are ready.
   - In check mode it looks once, approves nothing and does not wait.
@@ -138,9 +138,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     for stranger in seen.strangers:
         module.warn(f"CertificateSigningRequest {stranger}; left as it is")
-    module.exit_json(
-        changed=bool(seen.approved), approved=seen.approved, versions=seen.versions, missing=seen.missing
-    )
+    module.exit_json(changed=bool(seen.approved), approved=seen.approved, versions=seen.versions, missing=seen.missing)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ attributes:
     platforms: posix
 options:
   checks:
-    description: What to look at, each by O(checks[].kind) and O(checks[].name), or by O(checks[].path).
+    description: What to look at, each by O(checks[].kind) and O(checks[].name) or by O(checks[].path).
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       api_version:
         description: Such as V(apps/v1).
@@ -66,6 +66,11 @@ options:
         description: Read whole items; for API servers behind the aggregation layer that serve nothing else.
         type: bool
         default: false
+  crds:
+    description: Names of CustomResourceDefinitions whose objects are listed; their results follow those of O(checks).
+    type: list
+    elements: str
+    default: []
   require:
     description: Fail unless all checks are met.
     type: bool
@@ -98,12 +103,12 @@ results:
     ok: {description: Whether it exists and everything asked for is true., type: bool, returned: always}
     message: {description: Why it is not ok., type: str, returned: always}
     annotations: {description: Its annotations., type: dict, returned: for objects}
-    data: {description: The keys of O(checks[].show)., type: dict, returned: for ConfigMaps}
-    certificate: {description: PEM of the certificate., type: str, returned: with O(checks[].certificate)}
-    fingerprint: {description: SHA-256 of the certificate., type: str, returned: with O(checks[].certificate)}
+    data: {description: "The keys of O(checks[].show).", type: dict, returned: for ConfigMaps}
+    certificate: {description: PEM of the certificate., type: str, returned: "with O(checks[].certificate)"}
+    fingerprint: {description: SHA-256 of the certificate., type: str, returned: "with O(checks[].certificate)"}
     count: {description: Number of items., type: int, returned: for lists}
-    certificates: {description: Name of the Secret to its certificate and fingerprint., type: dict, returned: for lists with O(checks[].certificate)}
-    names: {description: The first 20 items as C(namespace/name)., type: list, elements: str, returned: for lists}
+    certificates: {description: Name of the Secret to its certificate and fingerprint., type: dict, returned: "for lists with O(checks[].certificate)"}
+    names: {description: The items as C(namespace/name)., type: list, elements: str, returned: for lists}
 """
 
 from ansible_collections.enclii.platform.plugins.module_utils.component import front

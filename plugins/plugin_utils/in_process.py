@@ -13,7 +13,8 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
@@ -29,20 +30,20 @@ class InProcess(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = True
 
-    spec: dict[str, dict[str, t.Any]] = {}
+    spec: t.ClassVar[dict[str, dict[str, t.Any]]] = {}
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
         raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        args = self._find_source(dict(self._task.args))
+        args = dict(self._task.args)
         if not self._is_local():
             result.update(self._execute_module(module_args=args, task_vars=task_vars, wrap_async=self._task.async_val))
             return result
         checked = ArgumentSpecValidator(self.spec).validate(args)
         if checked.error_messages:
-            return {**result, "failed": True, "msg": checked.error_messages[0]}
+            return {**result, "failed": True, "changed": False, "msg": self._complaint(checked)}
         environ = dict(os.environ)
         task_environment: dict[str, str] = {}
         self._compute_environment_string(task_environment)
@@ -58,11 +59,17 @@ class InProcess(ActionBase):  # type: ignore[misc]
         local = getattr(connection, "transport", None) == "local" or getattr(connection, "_load_name", "") == "local"
         return local and not self._task.async_val and not getattr(connection, "become", None)
 
-    def _find_source(self, args: dict[str, t.Any]) -> dict[str, t.Any]:
-        """A relative src is looked up as ansible.builtin.copy does (files/ of the role first), and decrypted from a vault."""
-        if args.get("src") and self._is_local():
-            try:
-                args["src"] = self._loader.get_real_file(self._find_needle("files", str(args["src"])))
-            except AnsibleError:
-                args["src"] = str(args["src"])  # the library's own error names file, cause and next step
-        return args
+    def _complaint(self, checked: ValidationResult) -> str:
+        """The first error in the words AnsibleModule has for it."""
+        message = str(checked.errors.msg)
+        if isinstance(checked.errors[0], UnsupportedError):
+            return f"Unsupported parameters for ({self._task.action}) module: {message}"
+        return message
+
+    def read_source(self, src: str) -> tuple[bytes, str]:
+        """(content, path) of a file, looked up as ansible.builtin.copy does (files/ of the role first), out of its vault."""
+        try:
+            path = str(self._find_needle("files", src))
+        except AnsibleError:
+            return front.read_file(src)  # whose own error names file, cause and next step
+        return front.read_file(str(self._loader.get_real_file(path)))[0], path

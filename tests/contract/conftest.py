@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "contract_roles": COMPONENTS,
         "contract_output": str(output),
         "enclii_inventory": "contract",
+        "ansible_python_interpreter": sys.executable,
         "__cert_manager_ca": CA,
         **CASES[request.param],
     }

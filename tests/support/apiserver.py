@@ -24,15 +24,10 @@ import urllib.request
 BINARIES = ("etcd", "kube-apiserver", "kubectl")
 
 
-def find_binaries() -> dict[str, pathlib.Path]:
-    """{name: path} of those that are there; a name may be a directory that holds the program (built as name or server)."""
-    found = {}
+def find_binaries(*names: str) -> dict[str, pathlib.Path]:
+    """{name: path} of those that are there."""
     directory = pathlib.Path(os.environ.get("ENCLII_TEST_BIN", "/nonexistent"))
-    for name in BINARIES:
-        for path in (directory / name, directory / name / name, directory / name / "server"):
-            if path.is_file():
-                found[name] = path
-    return found
+    return {name: directory / name for name in names or BINARIES if (directory / name).is_file()}
 
 
 def missing() -> str:
@@ -65,11 +60,21 @@ class ApiServer:
         self._certificates()
         etcd, peer = _free_port(), _free_port()
         self._spawn(
-            "etcd", "--data-dir", str(self.home / "etcd"), "--unsafe-no-fsync=true",
-            "--listen-client-urls", f"http://127.0.0.1:{etcd}", "--advertise-client-urls", f"http://127.0.0.1:{etcd}",
-            "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-            "--initial-cluster", f"default=http://127.0.0.1:{peer}",
-        )  # fmt: skip
+            "etcd",
+            "--data-dir",
+            str(self.home / "etcd"),
+            "--unsafe-no-fsync=true",
+            "--listen-client-urls",
+            f"http://127.0.0.1:{etcd}",
+            "--advertise-client-urls",
+            f"http://127.0.0.1:{etcd}",
+            "--listen-peer-urls",
+            f"http://127.0.0.1:{peer}",
+            "--initial-advertise-peer-urls",
+            f"http://127.0.0.1:{peer}",
+            "--initial-cluster",
+            f"default=http://127.0.0.1:{peer}",
+        )
         self.etcd_url = f"http://127.0.0.1:{etcd}"
         (self.home / "tokens").write_text(f'{self.token},admin,1,"system:masters"\nplain-token,plain,2,"people"\n')
         self.start_api()
@@ -78,16 +83,39 @@ class ApiServer:
 
     def start_api(self) -> None:
         self._api = self._spawn(
-            "kube-apiserver", "--etcd-servers", self.etcd_url, "--secure-port", str(self.port),
-            "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1",
-            "--tls-cert-file", str(self.home / "server.crt"), "--tls-private-key-file", str(self.home / "server.key"),
-            "--client-ca-file", str(self.ca), "--token-auth-file", str(self.home / "tokens"),
-            "--service-account-issuer", "https://kubernetes.default.svc",
-            "--service-account-key-file", str(self.home / "sa.pub"),
-            "--service-account-signing-key-file", str(self.home / "sa.key"),
-            "--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.96.0.0/16",
-            "--disable-admission-plugins", "ServiceAccount", "--cert-dir", str(self.home / "certs"), *self.flags,
-        )  # fmt: skip
+            "kube-apiserver",
+            "--etcd-servers",
+            self.etcd_url,
+            "--secure-port",
+            str(self.port),
+            "--bind-address",
+            "127.0.0.1",
+            "--advertise-address",
+            "127.0.0.1",
+            "--tls-cert-file",
+            str(self.home / "server.crt"),
+            "--tls-private-key-file",
+            str(self.home / "server.key"),
+            "--client-ca-file",
+            str(self.ca),
+            "--token-auth-file",
+            str(self.home / "tokens"),
+            "--service-account-issuer",
+            "https://kubernetes.default.svc",
+            "--service-account-key-file",
+            str(self.home / "sa.pub"),
+            "--service-account-signing-key-file",
+            str(self.home / "sa.key"),
+            "--authorization-mode",
+            "RBAC",
+            "--service-cluster-ip-range",
+            "10.96.0.0/16",
+            "--disable-admission-plugins",
+            "ServiceAccount",
+            "--cert-dir",
+            str(self.home / "certs"),
+            *self.flags,
+        )
         self._wait_ready()
 
     def stop_api(self) -> None:
@@ -105,8 +133,11 @@ class ApiServer:
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True) -> str:
         done = subprocess.run(
             [str(self._binaries["kubectl"]), "--kubeconfig", str(self.kubeconfig), *args],
-            input=stdin, text=True, capture_output=True, timeout=60,
-        )  # fmt: skip
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(args)}: {done.stderr}")
         return done.stdout
@@ -151,8 +182,23 @@ class ApiServer:
         subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=self.home)
 
     def _certificates(self) -> None:
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
-                     "-out", "ca.crt", "-subj", "/CN=test-ca", "-days", "2")  # fmt: skip
+        self.openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.crt",
+            "-subj",
+            "/CN=test-ca",
+            "-days",
+            "2",
+        )
         (self.home / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.test\n")
         self.sign("server", "/CN=kube-apiserver", "-extfile", "san", "-days", "2")
         self.sign("admin", "/O=system:masters/CN=admin", "-days", "2")
@@ -160,10 +206,34 @@ class ApiServer:
         self.openssl("rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub")
 
     def sign(self, name: str, subject: str, *options: str) -> None:
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
-                     "-out", f"{name}.csr", "-subj", subject)  # fmt: skip
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-                     "-out", f"{name}.crt", *options)  # fmt: skip
+        self.openssl(
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            subject,
+        )
+        self.openssl(
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-out",
+            f"{name}.crt",
+            *options,
+        )
 
     def _write_kubeconfig(self) -> None:
         config = {

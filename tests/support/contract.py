@@ -109,7 +109,8 @@ def strict(schema: Any) -> Any:
         return [strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    out = {key: strict(value) for key, value in schema.items()}
+    out = {key: strict(value) for key, value in schema.items() if key not in ("default", "enum", "properties")}
+    out |= {"enum": schema["enum"]} if "enum" in schema else {}
     if isinstance(schema.get("properties"), dict):
         out["properties"] = {name: strict(value) for name, value in schema["properties"].items()}
         if not schema.get("x-kubernetes-preserve-unknown-fields") and "additionalProperties" not in schema:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -229,6 +230,17 @@ def purity_findings(source: str, name: str) -> list[str]:
     return out
 
 
+def foreign_imports(source: str) -> set[str]:
+    """Return the top-level packages a file imports that are neither Python's nor Ansible's nor a collection's."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add((node.module or "").split(".")[0])
+    return names - sys.stdlib_module_names - {"ansible", "ansible_collections"}
+
+
 def header_findings(source: str, name: str) -> list[str]:
     """Return a finding if a Python file lacks the licence header or the annotations import."""
     head = "\n".join(source.splitlines()[:8])
@@ -289,7 +301,7 @@ def link_findings(text: str, name: str, root: Path = ROOT) -> list[str]:
 def collections_used(text: str) -> set[str]:
     """Return the collections (namespace.name) whose plugins a text uses, but not Ansible's own and ours."""
     found = re.findall(
-        r"(?:(?<=[\s'\"(|/])|^)((?:community|kubernetes|ansible|containers|enclii)\.[a-z_]+)(?=\.[a-z_]+)",
+        r"(?:(?<=[\s'\"(|/])|^)((?:community|kubernetes|containers|enclii)\.[a-z_]+|ansible\.(?:posix|utils|netcommon))(?=\.[a-z_]+)",
         text,
         re.MULTILINE,
     )

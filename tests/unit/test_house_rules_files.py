@@ -60,7 +60,7 @@ def test_module_says_what_check_and_diff_do(path: Path, module_docs: dict[str, A
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_module_is_in_its_action_group(path: Path, module_docs: dict[str, Any]) -> None:
-    talks_to_kubernetes = "kubeconfig" in module_docs[path.stem]["options"]
+    talks_to_kubernetes = "api_key" in module_docs[path.stem]["options"]
     assert (path.stem in action_groups()["kube"]) == talks_to_kubernetes
 
 
@@ -77,6 +77,22 @@ def test_module_is_thin(path: Path) -> None:
 @pytest.mark.parametrize("path", LIBRARIES, ids=relative)
 def test_library_knows_nothing_of_ansible(path: Path) -> None:
     assert house.purity_findings(path.read_text(encoding="utf-8"), relative(path)) == []
+
+
+def test_what_runs_on_machines_needs_only_python() -> None:
+    # node_ready runs on the controller, and looks at machines from there
+    controller = ("ready.py", "serving.py")
+    node = [path for path in (ROOT / "plugins/module_utils/node").rglob("*.py") if path.name not in controller]
+    assert node
+    assert set().union(*(house.foreign_imports(path.read_text(encoding="utf-8")) for path in node)) == set()
+
+
+def test_execution_environment_names_what_is_imported() -> None:
+    distributions = {"yaml": "pyyaml"}
+    imported = set().union(*(house.foreign_imports(path.read_text(encoding="utf-8")) for path in SHIPPED_PYTHON))
+    text = (ROOT / "meta" / "ee-requirements.txt").read_text(encoding="utf-8")
+    named = {re.split(r"[<>=~!]", line)[0].lower() for line in text.splitlines() if line and not line.startswith("#")}
+    assert {distributions.get(name, name) for name in imported} == named
 
 
 @pytest.mark.parametrize("path", SHIPPED_PYTHON, ids=relative)
@@ -168,6 +184,13 @@ def test_purity_rule() -> None:
     assert (
         house.purity_findings("from ansible_collections.enclii.platform.plugins.module_utils import x\n", "x.py") == []
     )
+
+
+def test_import_rule() -> None:
+    source = (
+        "import os.path\nimport yaml\nfrom kubernetes.client import x\nfrom . import y\nfrom ansible.errors import z\n"
+    )
+    assert house.foreign_imports(source) == {"yaml", "kubernetes"}
 
 
 def test_header_rule() -> None:

@@ -16,10 +16,11 @@ from .observe import Observer
 
 OBJECT_INFO: Spec = {
     **CONNECTION,
+    "crds": {"type": "list", "elements": "str", "default": []},
     "checks": {
         "type": "list",
         "elements": "dict",
-        "required": True,
+        "default": [],
         "options": {
             "api_version": {"type": "str"},
             "kind": {"type": "str"},
@@ -46,9 +47,10 @@ def object_info(params: Mapping[str, Any], environ: Mapping[str, str], clock: Cl
     """changed (false) and results, see module object_info. Raises KubeError."""
     clock = clock or Clock()
     seconds = params["wait_timeout"] if params["require"] else 0
+    checks = [*params["checks"], *({"crd": name} for name in params["crds"])]
     client = Client(load_login(params, environ), clock=clock)
     try:
-        results = Observer(client, clock).wait(params["checks"], seconds)
+        results = Observer(client, clock).wait(checks, seconds)
     finally:
         client.close()
     wrong = [f"{one['subject']}: {one['message']}" for one in results if not one["ok"]]

@@ -25,7 +25,6 @@ Obj = dict[str, t.Any]
 Check = t.Mapping[str, t.Any]
 
 PAUSE = 1.0
-NAMES_SHOWN = 20
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
@@ -41,7 +40,9 @@ def fingerprint(pem: str) -> str:
 def label(check: Check) -> str:
     """What a check is about, for messages."""
     if check.get("path"):
-        return f"List {check['path']}"
+        return str(check.get("kind") or f"List {check['path']}")
+    if check.get("crd"):
+        return f"Objects of {check['crd']}"
     name = f"{check['namespace']}/{check['name']}" if check.get("namespace") else check["name"]
     return f"{check['kind']} {name}"
 
@@ -103,7 +104,7 @@ class Observer:
     def _one(self, check: Check) -> Obj:
         result: Obj = {"subject": label(check), "exists": False, "ok": False}
         try:
-            found = self._listed(check) if check.get("path") else self._object(check)
+            found = self._listed(check) if check.get("path") else self._defined(check) if check.get("crd") else self._object(check)
         except ApiError as error:
             if error.status in (401, 403):
                 raise KubeError(result["subject"], error.message, "Give this login the right to read it", reason="forbidden") from error
@@ -119,6 +120,15 @@ class Observer:
             return {"message": "it does not exist"}
         return judge(check, obj)
 
+    def _defined(self, check: Check) -> Obj:
+        """The objects of a custom resource definition, by the version it stores."""
+        crd = self._client.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{check['crd']}")
+        if crd is None:
+            return {"message": "there is no such definition", "count": 0, "names": []}
+        spec = crd["spec"]
+        version = next(one["name"] for one in spec["versions"] if one["storage"])
+        return self._listed({**check, "path": f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"})
+
     def _listed(self, check: Check) -> Obj:
         path, _mark, query = str(check["path"]).partition("?")
         parameters = dict(urllib.parse.parse_qsl(query))
@@ -131,7 +141,7 @@ class Observer:
         least = int(check.get("minimum") or 0)
         names = sorted("/".join(filter(None, (one["metadata"].get("namespace"), one["metadata"]["name"]))) for one in items)
         words = "" if len(items) >= least else f"it has {len(items)} items, at least {least} are expected"
-        result = {"exists": True, "ok": not words, "message": words, "count": len(items), "names": names[:NAMES_SHOWN]}
+        result = {"exists": True, "ok": not words, "message": words, "count": len(items), "names": names}
         if check.get("certificate"):
             # Items of a list carry no kind; only Secrets are asked for certificates.
             found = {one["metadata"]["name"]: PEM.search(_data({**one, "kind": "Secret"}, check["certificate"])) for one in items}

@@ -15,14 +15,14 @@ STUCK = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "fa
 
 
 class Plan(NamedTuple):
-    """What to do, in this order: clear, then action.
+    """What to do, in this order: recover, then action.
 
-    clear: none | rollback (unlocks the release; the action then says what it is to become) | uninstall
+    recover: none | rollback (unlocks the release; the action then says what it is to become) | uninstall
     action: none | install | upgrade | repair (same chart and values: put back what was deleted by hand)
     revision: of the release as found, 0 without one; reasons: one line each, for people.
     """
 
-    clear: str
+    recover: str
     action: str
     revision: int
     reasons: list[str]
@@ -55,8 +55,8 @@ def decide(release: Mapping[str, Any] | None, chart: Chart, values_digest: str) 
     if status == "uninstalling":
         return Plan("uninstall", "install", revision, ["an earlier uninstallation was cut off"])
     if status in STUCK:
-        clear = "uninstall" if revision == 1 else "rollback"
-        return Plan(clear, "install" if revision == 1 else "upgrade", revision, [f"an earlier run left it {status}"])
+        recover = "uninstall" if revision == 1 else "rollback"
+        return Plan(recover, "install" if revision == 1 else "upgrade", revision, [f"an earlier run left it {status}"])
     reasons = _differences(release, chart, values_digest)
     if reasons:
         return Plan("none", "upgrade", revision, reasons)

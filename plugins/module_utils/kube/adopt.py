@@ -118,5 +118,7 @@ def _sent(wanted: Obj) -> set[fields.Path]:
     """Paths of a namespace's labels and annotations that we send."""
     metadata = wanted["metadata"]
     return {
-        ("f:metadata", f"f:{part}", f"f:{key}") for part in ("labels", "annotations") for key in metadata.get(part) or {}
+        ("f:metadata", f"f:{part}", f"f:{key}")
+        for part in ("labels", "annotations")
+        for key in metadata.get(part) or {}
     }

@@ -70,16 +70,19 @@ class ApplySet:
         labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
         if labels.get(ID) != self.id:
             raise KubeError(
-                self.label, f"it exists and is not the parent of this set (label {ID})",
-                "Nothing was changed. Choose another name for apply_set", reason="other_set",
-            )  # fmt: skip
+                self.label,
+                f"it exists and is not the parent of this set (label {ID})",
+                "Nothing was changed. Choose another name for apply_set",
+                reason="other_set",
+            )
         tool = (notes.get(TOOLING) or "").partition("/")[0]
         if tool != OUR_TOOL:
             raise KubeError(
-                self.label, f"the set belongs to another tool ({tool or 'not stated'})",
+                self.label,
+                f"the set belongs to another tool ({tool or 'not stated'})",
                 f"Nothing was changed. Choose another name, or hand the set over by its annotation {TOOLING}",
                 reason="other_set",
-            )  # fmt: skip
+            )
         self.uid = metadata["uid"]
         self.group_kinds = {part for part in (notes.get(GROUP_KINDS) or "").split(",") if part}
         self.namespaces = {part for part in (notes.get(NAMESPACES) or "").split(",") if part} | {self.namespace}
@@ -106,7 +109,9 @@ class ApplySet:
         other = (live["metadata"].get("labels") or {}).get(PART_OF)
         if other and other != self.id:
             raise KubeError(
-                label, f"it belongs to another set ({other})",
+                label,
+                f"it belongs to another set ({other})",
                 f"Nothing was changed. Remove it from that set, or take its label {PART_OF} away to hand it over",
-                reason="other_set", where=where,
-            )  # fmt: skip
+                reason="other_set",
+                where=where,
+            )

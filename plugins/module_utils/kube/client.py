@@ -177,8 +177,9 @@ class Client:
             except ssl.SSLCertVerificationError as error:
                 raise self._certificate(error) from error
             except ssl.SSLError as error:
-                raise Unreachable(self.login.server, f"TLS failed: {error.reason or error}",
-                                  "Check host, port and client certificate") from error  # fmt: skip
+                raise Unreachable(
+                    self.login.server, f"TLS failed: {error.reason or error}", "Check host, port and client certificate"
+                ) from error
             except (OSError, http.client.HTTPException) as error:
                 problem, pause = error, delay
             else:
@@ -242,8 +243,12 @@ class Client:
         if self.login.proxy:
             proxy = urllib.parse.urlsplit(self.login.proxy)
             if proxy.scheme not in ("", "http") or not proxy.hostname:
-                raise KubeError(f"proxy {proxy.scheme}://{proxy.hostname}", "only http:// proxies are supported",
-                                "Give http://host:port", reason="config")  # fmt: skip
+                raise KubeError(
+                    f"proxy {proxy.scheme}://{proxy.hostname}",
+                    "only http:// proxies are supported",
+                    "Give http://host:port",
+                    reason="config",
+                )
             tunnel = {}
             if proxy.username:
                 import base64
@@ -271,8 +276,9 @@ class Client:
                     with open(self.login.token_file, encoding="utf-8") as handle:
                         self._token = (handle.read().strip(), self.clock.monotonic())
                 except OSError as error:
-                    raise KubeError(f"token file {self.login.token_file}", str(error.strerror), "Make it readable",
-                                    reason="config") from error  # fmt: skip
+                    raise KubeError(
+                        f"token file {self.login.token_file}", str(error.strerror), "Make it readable", reason="config"
+                    ) from error
             return self._token[0]
 
     # -- refusals in words ----------------------------------------------------------------------
@@ -285,7 +291,10 @@ class Client:
         elif isinstance(error, TimeoutError):
             cause, step = f"no answer within {self._timeout:.0f} s", "Check network, firewall and VPN"
         else:
-            cause, step = f"{type(error).__name__}: {error}".rstrip(": "), "Check that the cluster runs and the address is right"
+            cause, step = (
+                f"{type(error).__name__}: {error}".rstrip(": "),
+                "Check that the cluster runs and the address is right",
+            )
         return Unreachable(self.login.server, cause, f"{step} ({self.login.origin})")
 
     def _certificate(self, error: ssl.SSLCertVerificationError) -> Unreachable:
@@ -296,19 +305,30 @@ class Client:
             step = "Use a name or address that is in the certificate"
         else:
             step = "Give the cluster's CA by ca_cert or in the kubeconfig"
-        return Unreachable(self.login.server, f"its certificate is not accepted: {words}", f"{step} ({self.login.origin})")
+        return Unreachable(
+            self.login.server, f"its certificate is not accepted: {words}", f"{step} ({self.login.origin})"
+        )
 
     def _unauthorized(self, error: ApiError) -> KubeError:
         subject = f"API server {self.login.server}"
         end = not_after(self.login.client_cert) if self.login.client_cert and not self.login.token else None
         if end is not None and end < self.clock.time():
             day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(end))
-            return KubeError(subject, f"the client certificate expired on {day}",
-                             f"Renew it (kubeadm certs renew admin.conf) and update the {self.login.origin}",
-                             reason="unauthorized")  # fmt: skip
-        what = "token" if self._bearer() else "client certificate" if self.login.client_cert else "login (none was given)"
-        return KubeError(subject, f"it does not accept the {what}: {error.message}",
-                         f"Renew the credentials ({self.login.origin})", reason="unauthorized")  # fmt: skip
+            return KubeError(
+                subject,
+                f"the client certificate expired on {day}",
+                f"Renew it (kubeadm certs renew admin.conf) and update the {self.login.origin}",
+                reason="unauthorized",
+            )
+        what = (
+            "token" if self._bearer() else "client certificate" if self.login.client_cert else "login (none was given)"
+        )
+        return KubeError(
+            subject,
+            f"it does not accept the {what}: {error.message}",
+            f"Renew the credentials ({self.login.origin})",
+            reason="unauthorized",
+        )
 
 
 def _passing(error: ApiError) -> bool:
@@ -316,7 +336,8 @@ def _passing(error: ApiError) -> bool:
     if error.status == 500:
         words = error.message
         return error.reason in ("ServerTimeout", "Timeout") or any(
-            sign in words for sign in ("failed calling webhook", "etcdserver:", "connection re", "context deadline", "timeout")
+            sign in words
+            for sign in ("failed calling webhook", "etcdserver:", "connection re", "context deadline", "timeout")
         )
     return error.status in RETRY_STATUS
 
@@ -344,15 +365,23 @@ def _tls(login: Login) -> ssl.SSLContext:
         else:
             context = ssl.create_default_context()
     except (ValueError, ssl.SSLError) as error:
-        raise KubeError(f"CA certificate ({login.origin})", f"it cannot be read: {error}", "Give PEM", reason="config") from error
+        raise KubeError(
+            f"CA certificate ({login.origin})", f"it cannot be read: {error}", "Give PEM", reason="config"
+        ) from error
     if login.client_cert:
         if not login.client_key:
-            raise KubeError(f"client certificate ({login.origin})", "its key is missing", "Give client_key", reason="config")
+            raise KubeError(
+                f"client certificate ({login.origin})", "its key is missing", "Give client_key", reason="config"
+            )
         try:
             _load_chain(context, login.client_cert + b"\n" + login.client_key)
         except (ValueError, ssl.SSLError) as error:
-            raise KubeError(f"client certificate ({login.origin})", f"certificate and key cannot be used: {error}",
-                            "Give a matching pair in PEM", reason="config") from error  # fmt: skip
+            raise KubeError(
+                f"client certificate ({login.origin})",
+                f"certificate and key cannot be used: {error}",
+                "Give a matching pair in PEM",
+                reason="config",
+            ) from error
     return context
 
 

@@ -76,7 +76,9 @@ def load_login(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> L
         login = _from_kubeconfig(None, None, environ)
     _override(login, given)
     if not login.server:
-        raise ConfigError(f"Login ({login.origin})", "no API server address", "Set host, or a kubeconfig with a cluster")
+        raise ConfigError(
+            f"Login ({login.origin})", "no API server address", "Set host, or a kubeconfig with a cluster"
+        )
     if not login.server.startswith(("https://", "http://")):
         login.server = "https://" + login.server
     login.server = login.server.rstrip("/")
@@ -152,7 +154,9 @@ def _impersonate(login: Login, user: t.Mapping[str, t.Any]) -> None:
     if user.get("as-groups"):
         # One header line can carry one group only; http.client sends a name once.
         if len(user["as-groups"]) > 1:
-            raise ConfigError(login.origin, "impersonation of several groups is not supported", "Use one as-groups entry")
+            raise ConfigError(
+                login.origin, "impersonation of several groups is not supported", "Use one as-groups entry"
+            )
         login.headers["Impersonate-Group"] = user["as-groups"][0]
 
 
@@ -268,7 +272,9 @@ def _ask_official_client(login: Login, config: dict[str, t.Any], context: str, b
         loader.load_and_set(settings)
         bearer = settings.get_api_key_with_prefix("authorization") or ""
     except Exception as error:
-        raise ConfigError(login.origin, f"obtaining credentials failed: {error}", "Try kubectl with this context") from error
+        raise ConfigError(
+            login.origin, f"obtaining credentials failed: {error}", "Try kubectl with this context"
+        ) from error
     if bearer.startswith("Bearer "):
         login.token = bearer[len("Bearer ") :]
     if settings.cert_file and not login.client_cert:

@@ -59,8 +59,12 @@ class Discovery:
             self._exact, self._preferred, self.versions, self.stale = {}, {}, {}, set()
             for answer in answers:
                 if answer.get("kind") != "APIGroupDiscoveryList":
-                    raise KubeError(f"API server {self._client.login.server}", "it has no aggregated discovery",
-                                    "Kubernetes 1.30 or newer is needed", reason="api")  # fmt: skip
+                    raise KubeError(
+                        f"API server {self._client.login.server}",
+                        "it has no aggregated discovery",
+                        "Kubernetes 1.30 or newer is needed",
+                        reason="api",
+                    )
                 for group in answer["items"]:
                     self._read_group(group)
 
@@ -74,8 +78,13 @@ class Discovery:
                 served = entry.get("responseKind") or {}
                 if "patch" not in (entry.get("verbs") or ()) and "list" not in (entry.get("verbs") or ()):
                     continue
-                resource = Resource(name, version["version"], served.get("kind", ""), entry["resource"],
-                                    entry.get("scope") == "Namespaced")  # fmt: skip
+                resource = Resource(
+                    name,
+                    version["version"],
+                    served.get("kind", ""),
+                    entry["resource"],
+                    entry.get("scope") == "Namespaced",
+                )
                 self._exact.setdefault((resource.api_version, resource.kind), resource)
                 self._preferred.setdefault(resource.group_kind, resource)
 

@@ -121,7 +121,9 @@ class Engine:
     # -- before anything is changed -------------------------------------------------------------
 
     def _resolve(self, wanted: list[Wanted]) -> list[Target]:
-        coming = dict(_defined(item) for item in wanted if item.kind == "CustomResourceDefinition")
+        # To delete a definition its name is enough; only one that is to come tells what it will serve.
+        definitions = [item for item in wanted if item.kind == "CustomResourceDefinition" and self.options.state == "present"]
+        coming = dict(_defined(item) for item in definitions)
         targets: list[Target] = []
         seen: dict[tuple[str, str | None, str], Wanted] = {}
         for number, item in enumerate(wanted):
@@ -145,8 +147,13 @@ class Engine:
             self._place(target)
             other = seen.setdefault(target.key, item)
             if other is not item:
-                raise KubeError(item.label, f"it is there twice, also in {other.where}", "Nothing was changed. Remove one",
-                                reason="invalid", where=item.where)  # fmt: skip
+                raise KubeError(
+                    item.label,
+                    f"it is there twice, also in {other.where}",
+                    "Nothing was changed. Remove one",
+                    reason="invalid",
+                    where=item.where,
+                )
             if self.set:
                 self._label(target)
             targets.append(target)
@@ -154,12 +161,21 @@ class Engine:
 
     def _unknown_kind(self, item: Wanted) -> KubeError:
         if item.group in self.discovery.stale:
-            return KubeError(item.label, f"the API group {item.group} does not answer at the moment",
-                             f"Nothing was changed. See kubectl get apiservice | grep {item.group}",
-                             reason="unknown_kind", where=item.where)  # fmt: skip
+            return KubeError(
+                item.label,
+                f"the API group {item.group} does not answer at the moment",
+                f"Nothing was changed. See kubectl get apiservice | grep {item.group}",
+                reason="unknown_kind",
+                where=item.where,
+            )
         hint = self.discovery.near(item.api_version, item.kind) or "Install its CustomResourceDefinition before"
-        return KubeError(item.label, f"the cluster serves no kind {item.kind} in {item.api_version}",
-                         f"Nothing was changed. {hint}", reason="unknown_kind", where=item.where)  # fmt: skip
+        return KubeError(
+            item.label,
+            f"the cluster serves no kind {item.kind} in {item.api_version}",
+            f"Nothing was changed. {hint}",
+            reason="unknown_kind",
+            where=item.where,
+        )
 
     def _refuse_stale(self, item: Wanted) -> None:
         if item.group in self.discovery.stale:
@@ -171,13 +187,22 @@ class Engine:
         known = bool(target.resource.plural)
         if known and not target.resource.namespaced:
             if item.body["metadata"].get("namespace"):
-                raise KubeError(item.label, "it is cluster-wide and has a metadata.namespace",
-                                "Nothing was changed. Remove the namespace", reason="invalid", where=item.where)  # fmt: skip
+                raise KubeError(
+                    item.label,
+                    "it is cluster-wide and has a metadata.namespace",
+                    "Nothing was changed. Remove the namespace",
+                    reason="invalid",
+                    where=item.where,
+                )
             item.namespace = None
         elif known and not item.namespace:
-            raise KubeError(item.label, "metadata.namespace is missing",
-                            "Nothing was changed. Set it, or the argument namespace", reason="invalid",
-                            where=item.where)  # fmt: skip
+            raise KubeError(
+                item.label,
+                "metadata.namespace is missing",
+                "Nothing was changed. Set it, or the argument namespace",
+                reason="invalid",
+                where=item.where,
+            )
         if item.namespace:
             target.body = {**item.body, "metadata": {**item.body["metadata"], "namespace": item.namespace}}
 
@@ -228,8 +253,12 @@ class Engine:
             if resource is None:
                 group = group_kind.partition(".")[2]
                 if group in self.discovery.stale:
-                    raise KubeError(self.set.label, f"the API group {group} of its members does not answer",
-                                    "Nothing was changed. Repair that API service first", reason="api")  # fmt: skip
+                    raise KubeError(
+                        self.set.label,
+                        f"the API group {group} of its members does not answer",
+                        "Nothing was changed. Repair that API service first",
+                        reason="api",
+                    )
                 continue  # the definition is gone, and with it every object
             for space in sorted(self.set.namespaces) if resource.namespaced else [None]:
                 places.setdefault((group_kind, space), (resource, space))
@@ -293,16 +322,24 @@ class Engine:
                 self.set.refuse_foreign(target.live, target.wanted.label, target.wanted.where)
             if self.options.state == "present" and space in self._missing and not target.assumed:
                 if space not in made and not self.options.check:
-                    raise KubeError(target.wanted.label, f"the namespace {space} does not exist",
-                                    "Nothing was changed. Create it, or add it to the definition", reason="invalid",
-                                    where=target.wanted.where)  # fmt: skip
+                    raise KubeError(
+                        target.wanted.label,
+                        f"the namespace {space} does not exist",
+                        "Nothing was changed. Create it, or add it to the definition",
+                        reason="invalid",
+                        where=target.wanted.where,
+                    )
                 if self.options.check:
                     target.assumed = f"the namespace {space} does not exist yet"
             target.autoscaler = autoscalers.get((space or "", target.resource.kind, target.wanted.name), "")
         if self.set and not self.set.exists and self.set.namespace in self._missing and self._targets:
             if self.set.namespace not in made and not self.options.check and self.options.state == "present":
-                raise KubeError(self.set.label, f"the namespace {self.set.namespace} of the set's parent does not exist",
-                                "Nothing was changed. Create it, or add it to the definition", reason="invalid")  # fmt: skip
+                raise KubeError(
+                    self.set.label,
+                    f"the namespace {self.set.namespace} of the set's parent does not exist",
+                    "Nothing was changed. Create it, or add it to the definition",
+                    reason="invalid",
+                )
 
     # -- present --------------------------------------------------------------------------------
 
@@ -366,7 +403,9 @@ class Engine:
             self._record(target, "unchanged", live, live)
             return
         if live is not None and live["metadata"].get("deletionTimestamp") and not self.options.check:
-            self._waiter.until_gone([(target.path, target.wanted.label, live["metadata"]["uid"])], self.options.wait_timeout)
+            self._waiter.until_gone(
+                [(target.path, target.wanted.label, live["metadata"]["uid"])], self.options.wait_timeout
+            )
             live = target.live = None
         base = live
         if live is not None and not self.options.check:
@@ -398,7 +437,9 @@ class Engine:
 
     def _moved(self, live: Obj, after: Obj) -> bool:
         """Did our apply change it? A moved resourceVersion alone may be a controller writing status meanwhile."""
-        if not self.options.check and live["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+        if not self.options.check and live["metadata"].get("resourceVersion") == after["metadata"].get(
+            "resourceVersion"
+        ):
             return False
         if diff.content(live) != diff.content(after):
             return True
@@ -532,7 +573,9 @@ class Engine:
         if self.set:
             known = {target.key for target in self._targets}
             for key, (resource, live) in self._members.items():
-                if key in known or any(owner.get("controller") for owner in live["metadata"].get("ownerReferences") or []):
+                if key in known or any(
+                    owner.get("controller") for owner in live["metadata"].get("ownerReferences") or []
+                ):
                     continue
                 if resource.group_kind in order.NEVER_PRUNED:
                     kept.append(key[:2])
@@ -544,7 +587,11 @@ class Engine:
             self._delete(doomed)
             last = number in (order.NAMESPACES, order.DEFINITIONS)
             # Custom resources must be gone (finalizers!) before their definition and controller's namespace go.
-            if doomed and not self.options.check and (self.options.wait or (not last and self._more_below(named, number))):
+            if (
+                doomed
+                and not self.options.check
+                and (self.options.wait or (not last and self._more_below(named, number)))
+            ):
                 self._waiter.until_gone([_gone(*item) for item in doomed], self.options.wait_timeout)
         if self.set and self.set.exists and not kept:
             self._delete_parent()
@@ -592,10 +639,18 @@ class Engine:
 
     # -- what happened --------------------------------------------------------------------------
 
-    def _record(self, target: Target, action: str, before: Obj | None, after: Obj | None, predicted: bool = False) -> None:
+    def _record(
+        self, target: Target, action: str, before: Obj | None, after: Obj | None, predicted: bool = False
+    ) -> None:
         item = target.wanted
-        entry: Obj = {"apiVersion": item.api_version, "kind": item.kind, "namespace": item.namespace, "name": item.name,
-                      "action": action, "source": item.where}  # fmt: skip
+        entry: Obj = {
+            "apiVersion": item.api_version,
+            "kind": item.kind,
+            "namespace": item.namespace,
+            "name": item.name,
+            "action": action,
+            "source": item.where,
+        }
         if predicted:
             entry["predicted"] = True
             target.notes.append(target.assumed)
@@ -606,8 +661,13 @@ class Engine:
     def _report(self, resource: Resource, live: Obj, action: str, note: str = "") -> None:
         metadata = live["metadata"]
         key = (resource.group_kind, metadata.get("namespace"), metadata["name"])
-        entry: Obj = {"apiVersion": resource.api_version, "kind": resource.kind, "namespace": metadata.get("namespace"),
-                      "name": metadata["name"], "action": action}  # fmt: skip
+        entry: Obj = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "namespace": metadata.get("namespace"),
+            "name": metadata["name"],
+            "action": action,
+        }
         if note:
             entry["note"] = note
         number = next((index for index, target in enumerate(self._targets) if target.key == key), None)
@@ -637,8 +697,13 @@ def _defined(crd: Wanted) -> tuple[tuple[str, str], tuple[list[str], str, bool]]
         served = [version["name"] for version in spec["versions"] if version.get("served")]
         return (spec["group"], names["kind"]), (served, names["plural"], spec["scope"] == "Namespaced")
     except (KeyError, TypeError) as error:
-        raise KubeError(crd.label, f"it is no complete definition: {error} is missing", "Nothing was changed. Complete it",
-                        reason="invalid", where=crd.where) from error  # fmt: skip
+        raise KubeError(
+            crd.label,
+            f"it is no complete definition: {error} is missing",
+            "Nothing was changed. Complete it",
+            reason="invalid",
+            where=crd.where,
+        ) from error
 
 
 def _gone(resource: Resource, live: Obj) -> tuple[str, str, str]:

@@ -19,9 +19,7 @@ class KubeError(Exception):
     where:     "file x.yaml, document 3" where it came from a document
     """
 
-    def __init__(
-        self, subject: str, cause: str, next_step: str = "", *, reason: str = "api", where: str = ""
-    ) -> None:
+    def __init__(self, subject: str, cause: str, next_step: str = "", *, reason: str = "api", where: str = "") -> None:
         self.subject = subject
         self.cause = cause.rstrip(". ")
         self.next_step = next_step.rstrip(". ")

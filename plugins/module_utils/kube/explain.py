@@ -51,7 +51,11 @@ def _classify(error: ApiError, words: str, verb: str) -> tuple[str, str, str]:
     if error.status == 413:
         return "invalid", words or "it is too large", "Split it; etcd takes 1.5 MiB"
     if error.status in (429, 500, 502, 503, 504):
-        return "api", f"HTTP {error.status}, still so after repeating it: {words}", "See the API server's log, then run again"
+        return (
+            "api",
+            f"HTTP {error.status}, still so after repeating it: {words}",
+            "See the API server's log, then run again",
+        )
     return "api", f"HTTP {error.status}: {words}", "Run again; see the API server's log if it stays"
 
 
@@ -60,12 +64,14 @@ def _conflict(error: ApiError) -> str:
     for cause in error.causes:
         found = re.search(r'conflict with "([^"]+)"', str(cause.get("message", "")))
         owners.setdefault(found.group(1) if found else "another manager", []).append(str(cause.get("field", "?")))
-    return "; ".join(f"{', '.join(sorted(names))} {'is' if len(names) == 1 else 'are'} owned by {owner}"
-                     for owner, names in owners.items())  # fmt: skip
+    return "; ".join(
+        f"{', '.join(sorted(names))} {'is' if len(names) == 1 else 'are'} owned by {owner}"
+        for owner, names in owners.items()
+    )
 
 
 def progress(objects: list[Obj]) -> str:
-    """"Applied before: 3 created (ConfigMap a/b, …), 2 changed" """
+    """ "Applied before: 3 created (ConfigMap a/b, …), 2 changed" """
     groups: dict[str, list[str]] = collections.OrderedDict()
     for entry in objects:
         if entry["action"] in ("created", "changed", "adopted", "deleted"):

@@ -34,18 +34,27 @@ def apply(
     check: bool = False,
     diff: bool = False,
     clock: Clock | None = None,
+    read: t.Callable[[str], tuple[bytes, str]] | None = None,
 ) -> Obj:
     """changed, objects, counts, apply_set, warnings, diff; KubeError with .objects where it fails."""
     if params.get("definition") is None and not params.get("src"):
         if not (params.get("apply_set") and params["state"] == "absent"):
-            raise KubeError("apply", "neither definition nor src is given",
-                            "Give one; apply_set alone is enough for state absent", reason="invalid")  # fmt: skip
-    documents = collect(params.get("definition"), *_source(params.get("src")))
+            raise KubeError(
+                "apply",
+                "neither definition nor src is given",
+                "Give one; apply_set alone is enough for state absent",
+                reason="invalid",
+            )
+    documents = collect(params.get("definition"), *((read or read_file)(str(params["src"])) if params.get("src") else (None, "")))
     wanted = [wanted_object(where, document, params.get("namespace")) for where, document in documents]
     apply_set = ApplySet(**plain(params["apply_set"])) if params.get("apply_set") else None
     if apply_set and not wanted and params["state"] == "present" and apply_set.prune:
-        raise KubeError(f"Set {apply_set.label}", "the definition holds no object, which would prune everything",
-                        "Nothing was changed. Use state: absent to delete a set", reason="invalid")  # fmt: skip
+        raise KubeError(
+            f"Set {apply_set.label}",
+            "the definition holds no object, which would prune everything",
+            "Nothing was changed. Use state: absent to delete a set",
+            reason="invalid",
+        )
     options = Options(
         state=str(params["state"]),
         field_manager=str(params["field_manager"]),
@@ -73,8 +82,13 @@ def _apply_result(engine: Engine, apply_set: ApplySet | None, diff: bool) -> Obj
         counts[entry["action"]] = counts.get(entry["action"], 0) + 1
     result: Obj = {"changed": engine.changed, "objects": engine.results, "counts": counts}
     if apply_set:
-        result["apply_set"] = {"id": apply_set.id, "name": apply_set.name, "namespace": apply_set.namespace,
-                               "kind": apply_set.kind, "action": engine.set_action}  # fmt: skip
+        result["apply_set"] = {
+            "id": apply_set.id,
+            "name": apply_set.name,
+            "namespace": apply_set.namespace,
+            "kind": apply_set.kind,
+            "action": engine.set_action,
+        }
     if engine.warnings:
         result["warnings"] = engine.warnings
     if diff:
@@ -82,15 +96,18 @@ def _apply_result(engine: Engine, apply_set: ApplySet | None, diff: bool) -> Obj
     return result
 
 
-def _source(src: t.Any) -> tuple[bytes | None, str]:
-    if not src:
-        return None, ""
+def read_file(src: str) -> tuple[bytes, str]:
+    """(content, path as it is named in messages)."""
     try:
-        with open(str(src), "rb") as handle:
-            return handle.read(), str(src)
+        with open(src, "rb") as handle:
+            return handle.read(), src
     except OSError as error:
-        raise KubeError(f"file {src}", str(error.strerror), "Nothing was changed. Give a readable file",
-                        reason="unparsable") from error  # fmt: skip
+        raise KubeError(
+            f"file {src}",
+            str(error.strerror),
+            "Nothing was changed. Give a readable file",
+            reason="unparsable",
+        ) from error
 
 
 def release_info(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], *, clock: Clock | None = None) -> Obj:

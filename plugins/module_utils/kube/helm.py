@@ -84,5 +84,7 @@ def references(release: Obj) -> list[tuple[str, str, str | None, str]]:
         for _place, item in manifests._flatten(_where, document):
             metadata = item.get("metadata") if isinstance(item, dict) else None
             if isinstance(metadata, dict) and metadata.get("name") and item.get("kind"):
-                found.append((str(item.get("apiVersion")), str(item["kind"]), metadata.get("namespace"), str(metadata["name"])))
+                found.append(
+                    (str(item.get("apiVersion")), str(item["kind"]), metadata.get("namespace"), str(metadata["name"]))
+                )
     return found

@@ -27,7 +27,9 @@ def releases(client: Client, namespaces: list[str] | None, names: list[str] | No
     missing: ["Kind namespace/name"] and not_ready: [{"object", "why"}].
     """
     query = {"labelSelector": "owner=helm,status!=superseded"}
-    places = [f"/api/v1/namespaces/{urllib.parse.quote(space)}/secrets" for space in namespaces or []] or ["/api/v1/secrets"]
+    places = [f"/api/v1/namespaces/{urllib.parse.quote(space)}/secrets" for space in namespaces or []] or [
+        "/api/v1/secrets"
+    ]
     try:
         secrets = [item for found in client.map(lambda path: client.list(path, query), places) for item in found]
     except ApiError as error:
@@ -56,8 +58,12 @@ def _decode(secret: Obj) -> Obj:
         release = helm.decode(secret["data"]["release"])
     except (KeyError, ValueError, OSError, EOFError) as error:
         metadata = secret["metadata"]
-        raise KubeError(f"Secret {metadata['namespace']}/{metadata['name']}", f"it is no readable Helm release ({type(error).__name__})",
-                        "Look at it with helm history; delete it if it is a leftover", reason="invalid") from error  # fmt: skip
+        raise KubeError(
+            f"Secret {metadata['namespace']}/{metadata['name']}",
+            f"it is no readable Helm release ({type(error).__name__})",
+            "Look at it with helm history; delete it if it is a leftover",
+            reason="invalid",
+        ) from error
     release.setdefault("namespace", secret["metadata"]["namespace"])
     return release
 
@@ -86,7 +92,10 @@ def _check(client: Client, decoded: list[Obj], result: list[Obj]) -> None:
             items = client.list(resource.path(space), metadata_only=not whole)
         except ApiError as error:
             raise explain(error, f"{resource.kind} objects of releases", "", verb="list", changed=False) from error
-        return {item["metadata"]["name"]: {**item, "apiVersion": resource.api_version, "kind": resource.kind} for item in items}
+        return {
+            item["metadata"]["name"]: {**item, "apiVersion": resource.api_version, "kind": resource.kind}
+            for item in items
+        }
 
     found = dict(zip(listed, client.map(read, listed)))
     for entry, resource, space, name, kind in wanted:
@@ -118,7 +127,9 @@ def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], cr
         try:
             return client.find(paths[key])
         except ApiError as error:
-            raise explain(error, f"Cluster {client.login.server}", "", verb=f"get {paths[key]}", changed=False) from error
+            raise explain(
+                error, f"Cluster {client.login.server}", "", verb=f"get {paths[key]}", changed=False
+            ) from error
 
     got = dict(zip(paths, client.map(read, paths)))
     version = got["version"] or {}
@@ -133,10 +144,12 @@ def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], cr
         "kube_system_uid": ((got["kube_system"] or {}).get("metadata") or {}).get("uid"),
         "identity": None if got["identity"] is None else got["identity"].get("data") or {},
         "storage_classes": [_storage_class(item) for item in (got["storage"] or {}).get("items") or []],
-        "api_groups": {group: [entry["version"] for entry in served[group]["versions"]] if group in served else []
-                       for group in api_groups},
+        "api_groups": {
+            group: [entry["version"] for entry in served[group]["versions"]] if group in served else []
+            for group in api_groups
+        },
         "crds": {crd: _established(got["crd " + crd]) for crd in crds},
-    }  # fmt: skip
+    }
 
 
 def _storage_class(item: Obj) -> Obj:

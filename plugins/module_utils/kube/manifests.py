@@ -22,7 +22,13 @@ Json = t.Any
 Obj = dict[str, t.Any]
 
 # Set by the server alone; sending them is at best ignored, at worst a precondition nobody meant.
-SERVER_METADATA = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields")
+SERVER_METADATA = (
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+)
 SERVER_METADATA += ("resourceVersion", "selfLink", "uid")
 
 
@@ -71,11 +77,14 @@ def _loader() -> type:
     for tag, pattern, first in (
         ("bool", r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO"),
         ("int", r"^[-+]?(?:0|[1-9][0-9_]*|0[0-7_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$", "-+0123456789"),
-        ("float", r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN))$",
-         "-+0123456789."),
+        (
+            "float",
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN))$",
+            "-+0123456789.",
+        ),
         ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
         ("merge", r"^<<$", "<"),
-    ):  # fmt: skip
+    ):
         KubeLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
     return KubeLoader
 
@@ -196,9 +205,11 @@ def read_documents(text: bytes | str, source: str) -> list[tuple[str, Json]]:
                 result.append((f"{source}, document {number}, line {line}", value))
     except ValueError as error:
         raise KubeError(
-            f"{source}, document {number + 1}", f"not readable as YAML: {error}", "Nothing was changed. Correct the document",
+            f"{source}, document {number + 1}",
+            f"not readable as YAML: {error}",
+            "Nothing was changed. Correct the document",
             reason="unparsable",
-        ) from None  # fmt: skip
+        ) from None
     return result
 
 
@@ -223,8 +234,12 @@ def collect(definition: Json, src_text: bytes | None, src_name: str) -> list[tup
             elif item is not None:
                 found.append((f"definition, document {number}", item))
     elif definition is not None:
-        raise KubeError("definition", f"it is a {type(definition).__name__}", "Give a list of objects or YAML text",
-                        reason="invalid")  # fmt: skip
+        raise KubeError(
+            "definition",
+            f"it is a {type(definition).__name__}",
+            "Give a list of objects or YAML text",
+            reason="invalid",
+        )
     return [entry for item in found for entry in _flatten(*item)]
 
 
@@ -244,15 +259,20 @@ def wanted_object(where: str, document: Json, default_namespace: str | None) -> 
     """Check the shape every object needs and take off what is never sent. The document itself stays as it is."""
     if not isinstance(document, dict):
         raise KubeError(
-            "An object", f"it is a {type(document).__name__}, not a mapping", "Nothing was changed. Correct the document",
-            reason="invalid", where=where,
-        )  # fmt: skip
+            "An object",
+            f"it is a {type(document).__name__}, not a mapping",
+            "Nothing was changed. Correct the document",
+            reason="invalid",
+            where=where,
+        )
     metadata = document.get("metadata")
     named = metadata.get("name") if isinstance(metadata, dict) else None
     subject = f"{document.get('kind') or 'An object'} {named or 'without a name'}"
     for field in ("apiVersion", "kind"):
         if not isinstance(document.get(field), str) or not document[field]:
-            raise KubeError(subject, f"{field} is missing", "Nothing was changed. Add it", reason="invalid", where=where)
+            raise KubeError(
+                subject, f"{field} is missing", "Nothing was changed. Add it", reason="invalid", where=where
+            )
     if not isinstance(metadata, dict):
         raise KubeError(subject, "metadata is missing", "Nothing was changed. Add it", reason="invalid", where=where)
     if not isinstance(named, str) or not named:
@@ -276,8 +296,13 @@ def _check_texts(subject: str, where: str, part: str, values: Json) -> None:
         return
     wrong = [key for key, value in values.items() if not isinstance(value, str)] if isinstance(values, dict) else [part]
     if wrong:
-        raise KubeError(subject, f"metadata.{part}: the value of {', '.join(wrong)} is not a text",
-                        "Nothing was changed. Put it in quotes", reason="invalid", where=where)  # fmt: skip
+        raise KubeError(
+            subject,
+            f"metadata.{part}: the value of {', '.join(wrong)} is not a text",
+            "Nothing was changed. Put it in quotes",
+            reason="invalid",
+            where=where,
+        )
 
 
 def _merge_string_data(body: Obj, subject: str, where: str) -> None:
@@ -286,8 +311,13 @@ def _merge_string_data(body: Obj, subject: str, where: str) -> None:
     if not texts:
         return
     if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
-        raise KubeError(subject, "a value of stringData is not a text", "Nothing was changed. Put it in quotes",
-                        reason="invalid", where=where)  # fmt: skip
+        raise KubeError(
+            subject,
+            "a value of stringData is not a text",
+            "Nothing was changed. Put it in quotes",
+            reason="invalid",
+            where=where,
+        )
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in texts.items()}
     body["data"] = {**(body.get("data") or {}), **encoded}
 

@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 NAMESPACES, DEFINITIONS, BASE, WORKLOADS, LATE = range(5)
-PHASES = ("namespaces", "custom resource definitions", "base", "workloads and custom resources", "webhooks and API services")
+PHASES = (
+    "namespaces",
+    "custom resource definitions",
+    "base",
+    "workloads and custom resources",
+    "webhooks and API services",
+)
 
 _WORKLOADS = {"Pod", "ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
 _BUILT_IN = {"", "apps", "batch", "autoscaling", "policy", "extensions"}

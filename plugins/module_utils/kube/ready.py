@@ -116,7 +116,11 @@ def _stateful_set(spec: Obj, status: Obj, metadata: Obj) -> State:
     partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
     updated = int(status.get("updatedReplicas") or 0)
     if partition:
-        return READY if updated >= wanted - partition else State(False, f"{updated} of {wanted - partition} replicas updated")
+        return (
+            READY
+            if updated >= wanted - partition
+            else State(False, f"{updated} of {wanted - partition} replicas updated")
+        )
     if wanted and status.get("updateRevision") != status.get("currentRevision"):
         return State(False, f"{updated} of {wanted} replicas updated")
     return READY
@@ -149,7 +153,9 @@ def _job(spec: Obj, status: Obj, _metadata: Obj) -> State:
     if spec.get("suspend"):
         return READY
     wanted = spec.get("completions") or 1
-    return State(False, f"{status.get('succeeded') or 0} of {wanted} completions, {status.get('failed') or 0} failed pods")
+    return State(
+        False, f"{status.get('succeeded') or 0} of {wanted} completions, {status.get('failed') or 0} failed pods"
+    )
 
 
 def _pod(_spec: Obj, status: Obj, _metadata: Obj) -> State:
@@ -194,7 +200,9 @@ def _claim(_spec: Obj, status: Obj, metadata: Obj) -> State:
     if status.get("phase") == "Lost":
         return State(False, "its volume is lost", failed=True)
     selected = (metadata.get("annotations") or {}).get("volume.kubernetes.io/selected-node")
-    return State(False, f"it is {status.get('phase') or 'Pending'}" + (f", node {selected} selected" if selected else ""))
+    return State(
+        False, f"it is {status.get('phase') or 'Pending'}" + (f", node {selected} selected" if selected else "")
+    )
 
 
 def _namespace(_spec: Obj, status: Obj, _metadata: Obj) -> State:

@@ -36,7 +36,9 @@ class Waiter:
             pending = [number for number in pending if not states[number].ready]
             failed = [number for number in pending if states[number].failed]
             if failed or (pending and self._clock.monotonic() >= deadline):
-                raise self._failure([(items[n][1], seen[n], states[n]) for n in failed or pending], bool(failed), timeout)
+                raise self._failure(
+                    [(items[n][1], seen[n], states[n]) for n in failed or pending], bool(failed), timeout
+                )
             if pending:
                 self._clock.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST)
@@ -46,13 +48,19 @@ class Waiter:
         deadline, pause = self._clock.monotonic() + timeout, _FIRST / 2
         while items:
             found = self._client.map(lambda item: self._client.find(item[0]), items)
-            items_live = [(item, live) for item, live in zip(items, found) if live and live["metadata"]["uid"] == item[2]]
+            items_live = [
+                (item, live) for item, live in zip(items, found) if live and live["metadata"]["uid"] == item[2]
+            ]
             if items_live and self._clock.monotonic() >= deadline:
                 label, live = items_live[0][0][1], items_live[0][1]
                 holders = ", ".join(live["metadata"].get("finalizers") or []) or "none"
                 more = f" (and {len(items_live) - 1} more)" if len(items_live) > 1 else ""
-                raise KubeError(label + more, f"it is still there {timeout:.0f} s after its deletion; finalizers: {holders}",
-                                "See whether the controller that must release it runs", reason="timeout")  # fmt: skip
+                raise KubeError(
+                    label + more,
+                    f"it is still there {timeout:.0f} s after its deletion; finalizers: {holders}",
+                    "See whether the controller that must release it runs",
+                    reason="timeout",
+                )
             items = [item for item, _live in items_live]
             if items:
                 self._clock.sleep(pause)
@@ -86,11 +94,14 @@ class Waiter:
         if len(late) > 1:
             cause = f"{len(late)} objects are not ready: " + "; ".join(words)
         return KubeError(
-            item.label, cause if failed else f"not ready after {timeout:.0f} s: {cause}",
-            "Repair what it waits for and run again; nothing was pruned" if failed
+            item.label,
+            cause if failed else f"not ready after {timeout:.0f} s: {cause}",
+            "Repair what it waits for and run again; nothing was pruned"
+            if failed
             else "Repair what it waits for, or give wait_timeout more seconds; nothing was pruned",
-            reason="not_ready", where=item.where,
-        )  # fmt: skip
+            reason="not_ready",
+            where=item.where,
+        )
 
     def _deeper(self, live: Obj | None) -> str:
         """What the pods of a workload say, and what its controller could not create."""

@@ -22,7 +22,7 @@ import typing as t
 from pathlib import Path
 
 Artifact = t.Mapping[str, t.Any]
-Ledger = t.Dict[str, t.Dict[str, t.Any]]
+Ledger = dict[str, dict[str, t.Any]]
 Fetch = t.Callable[[str], t.Any]
 
 _CHUNK = 1 << 20
@@ -154,7 +154,7 @@ def install_one(artifact: Artifact, fetch: Fetch) -> dict[str, t.Any]:
 
 
 def install(artifacts: t.Iterable[Artifact], ledger_path: Path, fetch: Fetch, workers: int = 4) -> list[str]:
-    """Install what is missing or different, several at a time; returns the names. Notes each as soon as it is in place."""
+    """Install what is missing or different, several at a time, each noted once it is in place; returns the names."""
     ledger = load(ledger_path)
     missing = [artifact for artifact in artifacts if not installed(artifact, ledger)]
     failed = []

@@ -22,7 +22,7 @@ from pathlib import Path
 _BEGIN = "# BEGIN enclii.platform kubernetes"
 _END = "# END enclii.platform kubernetes"
 
-Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
+Run = t.Callable[[list[str]], tuple[int, str, str]]
 
 
 class ConfigError(Exception):
@@ -131,7 +131,7 @@ def units(names: t.Sequence[str], run: Run) -> dict[str, Unit]:
     boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
     found = {}
     # In the order asked for: Id is the alias's target where a name is an alias.
-    for name, paragraph in zip(names, out.strip().split("\n\n")):
+    for name, paragraph in zip(names, out.strip().split("\n\n"), strict=True):
         values = dict(line.split("=", 1) for line in paragraph.splitlines() if "=" in line)
         start = int(values.get("ExecMainStartTimestampMonotonic") or 0)
         found[name] = Unit(

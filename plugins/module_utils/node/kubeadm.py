@@ -28,7 +28,7 @@ import time
 import typing as t
 from pathlib import Path
 
-Run = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
+Run = t.Callable[[list[str]], tuple[int, str, str]]
 
 RECORD = "etc/kubernetes/enclii.json"
 LOCK = "run/lock/enclii-kubeadm.lock"
@@ -49,10 +49,20 @@ _CONTINUE = (
 )
 
 #: What kubeadm reset leaves behind.
-_LEFT = ("etc/kubernetes", "etc/cni/net.d", "var/lib/cni", "var/lib/enclii-cni", "var/lib/kubelet", "var/lib/etcd", "var/log/kubernetes")
+_LEFT = (
+    "etc/kubernetes",
+    "etc/cni/net.d",
+    "var/lib/cni",
+    "var/lib/enclii-cni",
+    "var/lib/etcd",
+    "var/lib/kubelet",
+    "var/log/kubernetes",
+)
 
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
-_CHAIN = re.compile(r"^(?:-A|-I|:) ?(?:KUBE-|CNI-)|(?:-j|-g) (?:KUBE-|CNI-)|--match-set (?:inet6:)?(?:KUBE-|kube-router-)")
+_CHAIN = re.compile(
+    r"^(?:-A|-I|:) ?(?:KUBE-|CNI-)|(?:-j|-g) (?:KUBE-|CNI-)|--match-set (?:inet6:)?(?:KUBE-|kube-router-)"
+)
 
 
 class KubeadmError(Exception):

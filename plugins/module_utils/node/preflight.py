@@ -36,17 +36,23 @@ def _system(node: Node, settings: Settings) -> t.Iterator[tuple[str, str]]:
     if node["arch"] not in ("amd64", "arm64"):
         yield "os", f"architecture {node['arch']}: Kubernetes is published for amd64 and arm64"
     if node["cgroup"]["version"] != 2 and not settings["cgroup_v1"]:
-        yield "cgroups", (
-            "no cgroup v2; boot with systemd.unified_cgroup_hierarchy=1, or, on machines that cannot, set "
-            "failCgroupV1: false in kubernetes_kubelet_config"
+        yield (
+            "cgroups",
+            (
+                "no cgroup v2; boot with systemd.unified_cgroup_hierarchy=1, or, on machines that cannot, set "
+                "failCgroupV1: false in kubernetes_kubelet_config"
+            ),
         )
     missing = [name for name in _CONTROLLERS if name not in node["cgroup"]["controllers"]]
     if missing:
         yield "cgroups", f"cgroup controllers {', '.join(missing)} are not enabled in this kernel"
     if node["swap"] and not settings["swap"]:
-        yield "swap", (
-            f"swap is on ({', '.join(node['swap'])}); turn it off and take it out of /etc/fstab, or set failSwapOn: "
-            "false in kubernetes_kubelet_config"
+        yield (
+            "swap",
+            (
+                f"swap is on ({', '.join(node['swap'])}); turn it off and take it out of /etc/fstab, or set failSwapOn: "
+                "false in kubernetes_kubelet_config"
+            ),
         )
 
 
@@ -62,13 +68,17 @@ def _resources(node: Node, settings: Settings) -> t.Iterator[tuple[str, str]]:
     if not node["joined"]:
         for path, free in sorted(node["disk_free_gib"].items()):
             if free < need["disk_gib"]:
-                yield "disk", f"{free} GiB free under {path}; {need['disk_gib']} GiB are needed (kubernetes_requirements)"
+                least = f"{need['disk_gib']} GiB are needed (kubernetes_requirements)"
+                yield "disk", f"{free} GiB free under {path}; {least}"
     if not node["clock"]["synchronised"]:
         yield "time_sync", "the clock is not synchronised; start systemd-timesyncd or chrony and wait for it"
     if abs(node["clock"]["skew"]) > need["clock_skew_seconds"]:
-        yield "clock_skew", (
-            f"the clock is {node['clock']['skew']:+.1f} s away from the controller's; "
-            f"{need['clock_skew_seconds']} s are allowed (kubernetes_requirements)"
+        yield (
+            "clock_skew",
+            (
+                f"the clock is {node['clock']['skew']:+.1f} s away from the controller's; "
+                f"{need['clock_skew_seconds']} s are allowed (kubernetes_requirements)"
+            ),
         )
     if node["kernel_modules_missing"]:
         names = ", ".join(node["kernel_modules_missing"])
@@ -108,9 +118,12 @@ def _remains(node: Node, settings: Settings) -> t.Iterator[tuple[str, str]]:
         names = ", ".join(node["conflicting_packages"])
         yield "packages", f"packages {names} bring another containerd or kubelet; remove them: apt-get purge {names}"
     if node["joined"] and record and record.get("version") != settings["version"]:
-        yield "version", (
-            f"runs Kubernetes {record.get('version')}, kubernetes_version says {settings['version']}: this role does "
-            f"not upgrade yet; set kubernetes_version: \"{record.get('version')}\""
+        yield (
+            "version",
+            (
+                f"runs Kubernetes {record.get('version')}, kubernetes_version says {settings['version']}: this role does "
+                f'not upgrade yet; set kubernetes_version: "{record.get("version")}"'
+            ),
         )
     if record and record.get("action") == "init" and not node["control_plane"]:
         yield "role", "was the control plane of this cluster and is now in another group; put it back"
@@ -138,23 +151,36 @@ def _together(nodes: t.Mapping[str, Node], settings: Settings) -> t.Iterator[tup
     if not control:
         yield "inventory", "control_plane", "no host in the group control_plane; put exactly one machine there"
     if len(control) > 1:
-        yield "inventory", "control_plane", (
-            f"{len(control)} control planes ({', '.join(control)}): this release builds one; move the others to "
-            "workers. The endpoint's name is in place, so the cluster can grow to three later"
+        yield (
+            "inventory",
+            "control_plane",
+            (
+                f"{len(control)} control planes ({', '.join(control)}): this release builds one; move the others to "
+                "workers. The endpoint's name is in place, so the cluster can grow to three later"
+            ),
         )
     yield from _unique(nodes)
     authority = next((nodes[host]["cluster"]["ca_digest"] for host in control if host in nodes), "")
     for host, node in nodes.items():
         if host not in control and authority and node["joined"] and node["cluster"]["ca_digest"] != authority:
-            yield host, "remains", (
-                "joined a cluster of the same name with another certificate authority; clean it with playbooks/reset.yml"
+            yield (
+                host,
+                "remains",
+                (
+                    "joined a cluster of the same name with another certificate authority; clean it with "
+                    "playbooks/reset.yml"
+                ),
             )
     if not authority:
         orphans = [host for host in nodes if host not in control and nodes[host]["joined"]]
         if orphans and any(host in nodes for host in control):
-            yield "inventory", "remains", (
-                f"{', '.join(orphans)} already joined, but the control plane {control[0]} is bare; clean them with "
-                "playbooks/reset.yml, or restore the control plane"
+            yield (
+                "inventory",
+                "remains",
+                (
+                    f"{', '.join(orphans)} already joined, but the control plane {control[0]} is bare; clean them with "
+                    "playbooks/reset.yml, or restore the control plane"
+                ),
             )
 
 

@@ -136,7 +136,7 @@ def clock_synchronised() -> bool:
 
     timex = Timex()
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
-    return state >= 0 and timex.maxerror < _UNSYNCHRONISED_US
+    return bool(state >= 0 and timex.maxerror < _UNSYNCHRONISED_US)
 
 
 def busy_ports(ports: t.Iterable[int]) -> list[int]:

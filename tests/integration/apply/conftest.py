@@ -10,6 +10,7 @@ import uuid
 
 import apiserver
 import pytest
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
 from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
 
@@ -40,10 +41,16 @@ class Kube:
         if len(objects) == 1 and isinstance(objects[0], str):
             definition = objects[0]
         given = {
-            "kubeconfig": str(self.server.kubeconfig), "definition": definition or None, "namespace": None,
-            "state": "present", "field_manager": "enclii-platform", "force_conflicts": False, "wait": False,
-            "wait_timeout": 20, **params,
-        }  # fmt: skip
+            "kubeconfig": str(self.server.kubeconfig),
+            "definition": definition or None,
+            "namespace": None,
+            "state": "present",
+            "field_manager": "enclii-platform",
+            "force_conflicts": False,
+            "wait": False,
+            "wait_timeout": 20,
+            **params,
+        }
         return front.apply(given, {"HOME": "/nonexistent"}, check=check, diff=diff)
 
     def fail(self, *objects: Obj | str, **params: t.Any) -> KubeError:
@@ -58,14 +65,20 @@ class Kube:
         return {"name": name, "namespace": self.namespace, "kind": "ConfigMap", "prune": True, **options}
 
     def config_map(self, name: str, data: t.Any = None, **metadata: t.Any) -> Obj:
-        return {"apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": name, "namespace": self.namespace, **metadata}, "data": data or {"a": "1"}}  # fmt: skip
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": self.namespace, **metadata},
+            "data": data or {"a": "1"},
+        }
 
     def live(self, kind: str, name: str) -> Obj:
         return t.cast(Obj, self.server.get(kind, name, "-n", self.namespace))
 
     def names(self, kind: str) -> set[str]:
-        return {item["metadata"]["name"] for item in self.server.get(kind, "-n", self.namespace)["items"]} - {"kube-root-ca.crt"}
+        return {item["metadata"]["name"] for item in self.server.get(kind, "-n", self.namespace)["items"]} - {
+            "kube-root-ca.crt"
+        }
 
 
 @pytest.fixture

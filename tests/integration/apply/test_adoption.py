@@ -20,10 +20,15 @@ def managers(live: t.Any) -> set[tuple[str, str]]:
 
 def deployment(kube: t.Any, **spec: t.Any) -> dict[str, t.Any]:
     return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": kube.namespace},
-        "spec": {"selector": {"matchLabels": {"a": "b"}},
-                 "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}, **spec},
-    }  # fmt: skip
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": kube.namespace},
+        "spec": {
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}},
+            **spec,
+        },
+    }
 
 
 WAYS: dict[str, list[str]] = {
@@ -43,7 +48,9 @@ def test_taken_over(kube: t.Any, way: str) -> None:
     wanted = kube.config_map("a", {"keep": "1", "change": "2"})
     foretold = kube.apply(wanted, check=True, diff=True)
     real = kube.apply(wanted, diff=True)
-    assert foretold["diff"] == real["diff"] and kube.actions(foretold) == kube.actions(real) == {"ConfigMap/a": "adopted"}
+    assert foretold["diff"] == real["diff"] and kube.actions(foretold) == kube.actions(real) == {
+        "ConfigMap/a": "adopted"
+    }
     live = kube.live("cm", "a")
     assert live["data"] == {"keep": "1", "change": "2", "theirs": "1"}
     assert LAST not in live["metadata"].get("annotations", {})
@@ -71,8 +78,11 @@ def test_after_adoption_a_foreign_write_is_a_conflict(kube: t.Any) -> None:
 
 def test_namespace_keeps_labels_of_others(kube: t.Any) -> None:
     space = kube.namespace + "-n"
-    made = {"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": space, "labels": {"pod-security.kubernetes.io/enforce": "restricted", "mine": "1"}}}  # fmt: skip
+    made = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": space, "labels": {"pod-security.kubernetes.io/enforce": "restricted", "mine": "1"}},
+    }
     kube.server.kubectl("apply", "-f", "-", stdin=json.dumps(made))
     wanted = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": {"mine": "2"}}}
     assert kube.actions(kube.apply(wanted)) == {f"Namespace/{space}": "adopted"}
@@ -93,11 +103,22 @@ def test_replicas_left_out_stay_at_adoption(kube: t.Any) -> None:
 
 
 def hpa(kube: t.Any) -> dict[str, t.Any]:
-    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": "web", "namespace": kube.namespace},
-            "spec": {"minReplicas": 2, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-                     "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {
-                         "type": "Utilization", "averageUtilization": 70}}}]}}  # fmt: skip
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": kube.namespace},
+        "spec": {
+            "minReplicas": 2,
+            "maxReplicas": 9,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
+                }
+            ],
+        },
+    }
 
 
 def scale(kube: t.Any, replicas: int) -> None:
@@ -129,11 +150,27 @@ def test_replicas_under_an_autoscaler_at_adoption(kube: t.Any) -> None:
 def test_ca_bundle_is_never_taken_over(kube: t.Any, with_bundle: bool) -> None:
     name = f"{kube.namespace}.example.org"
     hook: dict[str, t.Any] = {
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name},
-        "webhooks": [{"name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
-                      "clientConfig": {"service": {"name": "x", "namespace": kube.namespace}},
-                      "rules": [{"apiGroups": ["x.example.org"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["y"]}]}],
-    }  # fmt: skip
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": name,
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Ignore",
+                "clientConfig": {"service": {"name": "x", "namespace": kube.namespace}},
+                "rules": [
+                    {
+                        "apiGroups": ["x.example.org"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["y"],
+                    }
+                ],
+            }
+        ],
+    }
     try:
         made = copy.deepcopy(hook)
         if with_bundle:
@@ -141,8 +178,12 @@ def test_ca_bundle_is_never_taken_over(kube: t.Any, with_bundle: bool) -> None:
         kube.server.kubectl("create", "--field-manager=helm", "-f", "-", stdin=json.dumps(made))
         path = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{name}"
         bundle = "LS0tLS1CRUdJTg=="
-        kube.server.raw(path + "?fieldManager=cainjector", "PATCH",
-                        [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}], "application/json-patch+json")
+        kube.server.raw(
+            path + "?fieldManager=cainjector",
+            "PATCH",
+            [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}],
+            "application/json-patch+json",
+        )
         assert kube.actions(kube.apply(hook)) == {f"ValidatingWebhookConfiguration/{name}": "adopted"}
         live = kube.server.get("validatingwebhookconfiguration", name)
         assert live["webhooks"][0]["clientConfig"]["caBundle"] == bundle

@@ -56,26 +56,74 @@ DEPLOYMENT: dict[str, t.Any] = {
 
 OTHERS: list[dict[str, t.Any]] = [
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}, "automountServiceAccountToken": False},
-    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "value"}, "data": {"b": "YQ=="}},
-    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
-     "spec": {"selector": {"app": "web"}, "ports": [{"name": "a", "port": 80, "targetPort": 8080}, {"name": "b", "port": 81}]}},
-    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "web"},
-     "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["s"]}]},
-    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "web"},
-     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "web"},
-     "subjects": [{"kind": "ServiceAccount", "name": "web"}]},
-    {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "web"},
-     "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {"matchLabels": {"a": "b"}}}],
-              "ports": [{"port": 80, "protocol": "TCP"}]}]}},
-    {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
-     "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}},
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "stringData": {"k": "value"},
+        "data": {"b": "YQ=="},
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {
+            "selector": {"app": "web"},
+            "ports": [{"name": "a", "port": 80, "targetPort": 8080}, {"name": "b", "port": 81}],
+        },
+    },
+    {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "web"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["s"]}],
+    },
+    {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "web"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "web"},
+        "subjects": [{"kind": "ServiceAccount", "name": "web"}],
+    },
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "web"},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}], "ports": [{"port": 80, "protocol": "TCP"}]}
+            ],
+        },
+    },
+    {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+    },
     {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "web"}, "spec": {"hard": {"pods": "100"}}},
-    {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "web"},
-     "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": {"spec": {
-         "restartPolicy": "Never", "containers": [{"name": "a", "image": "b:1"}]}}}}}},
-    {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "web"},
-     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}},
-]  # fmt: skip
+    {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "web"},
+        "spec": {
+            "schedule": "*/5 * * * *",
+            "jobTemplate": {
+                "spec": {
+                    "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b:1"}]}}
+                }
+            },
+        },
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "web"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    },
+]
 
 
 def many(namespace: str) -> list[dict[str, t.Any]]:
@@ -106,14 +154,22 @@ def test_everything_twice_sends_nothing(kube: t.Any, monkeypatch: pytest.MonkeyP
     params = {"apply_set": kube.set()} if with_set else {}
     first = kube.apply(*many(kube.namespace), **params)
     assert set(kube.actions(first).values()) == {"created"} and first["changed"]
-    versions = {item["metadata"]["uid"]: item["metadata"]["resourceVersion"]
-                for item in kube.server.get("deploy,sa,secret,svc,role,netpol,pdb,quota,cronjob,pvc", "-n", kube.namespace)["items"]}
+    versions = {
+        item["metadata"]["uid"]: item["metadata"]["resourceVersion"]
+        for item in kube.server.get("deploy,sa,secret,svc,role,netpol,pdb,quota,cronjob,pvc", "-n", kube.namespace)[
+            "items"
+        ]
+    }
     seen = patches(kube, monkeypatch)
     second = kube.apply(*many(kube.namespace), **params)
     assert not second["changed"] and second["counts"] == {"unchanged": 11}
     assert seen == []
-    assert versions == {item["metadata"]["uid"]: item["metadata"]["resourceVersion"] for item in
-                        kube.server.get("deploy,sa,secret,svc,role,netpol,pdb,quota,cronjob,pvc", "-n", kube.namespace)["items"]}
+    assert versions == {
+        item["metadata"]["uid"]: item["metadata"]["resourceVersion"]
+        for item in kube.server.get("deploy,sa,secret,svc,role,netpol,pdb,quota,cronjob,pvc", "-n", kube.namespace)[
+            "items"
+        ]
+    }
 
 
 def test_normalised_values_are_applied_for_real_and_are_no_change(kube: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,23 +243,66 @@ def test_status_write_by_a_controller_is_no_change(kube: t.Any) -> None:
 
 def crd(group: str, scope: str = "Namespaced") -> dict[str, t.Any]:
     return {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": f"things.{group}"},
-        "spec": {"group": group, "scope": scope, "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
-                 "versions": [{"name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
-                               "schema": {"openAPIV3Schema": {"type": "object", "properties": {
-                                   "spec": {"type": "object", "properties": {
-                                       "size": {"type": "integer"}, "ratio": {"type": "number"},
-                                       "when": {"type": "string", "nullable": True},
-                                       "hosts": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
-                                       "plain": {"type": "array", "items": {"type": "string"}},
-                                       "keyed": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
-                                                 "items": {"type": "object", "required": ["k"], "properties": {
-                                                     "k": {"type": "string"}, "v": {"type": "string"}}}},
-                                       "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-                                       "named": {"type": "object", "additionalProperties": {"type": "object", "properties": {
-                                           "n": {"type": "integer", "default": 7}, "m": {"type": "string"}}}}}},
-                                   "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}}}]},
-    }  # fmt: skip
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": scope,
+            "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "properties": {
+                                "spec": {
+                                    "type": "object",
+                                    "properties": {
+                                        "size": {"type": "integer"},
+                                        "ratio": {"type": "number"},
+                                        "when": {"type": "string", "nullable": True},
+                                        "hosts": {
+                                            "type": "array",
+                                            "items": {"type": "string"},
+                                            "x-kubernetes-list-type": "set",
+                                        },
+                                        "plain": {"type": "array", "items": {"type": "string"}},
+                                        "keyed": {
+                                            "type": "array",
+                                            "x-kubernetes-list-type": "map",
+                                            "x-kubernetes-list-map-keys": ["k"],
+                                            "items": {
+                                                "type": "object",
+                                                "required": ["k"],
+                                                "properties": {"k": {"type": "string"}, "v": {"type": "string"}},
+                                            },
+                                        },
+                                        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                                        "named": {
+                                            "type": "object",
+                                            "additionalProperties": {
+                                                "type": "object",
+                                                "properties": {
+                                                    "n": {"type": "integer", "default": 7},
+                                                    "m": {"type": "string"},
+                                                },
+                                            },
+                                        },
+                                    },
+                                },
+                                "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                            },
+                        }
+                    },
+                }
+            ],
+        },
+    }
 
 
 def thing(group: str, namespace: str | None, **spec: t.Any) -> dict[str, t.Any]:
@@ -270,7 +369,9 @@ def test_unknown_kind_is_an_error_but_in_check_mode_a_warning(kube: t.Any) -> No
         ({"when": None}, True),
     ],
 )
-def test_custom_resources(kube: t.Any, server: t.Any, monkeypatch: pytest.MonkeyPatch, spec: t.Any, sends_again: bool) -> None:
+def test_custom_resources(
+    kube: t.Any, server: t.Any, monkeypatch: pytest.MonkeyPatch, spec: t.Any, sends_again: bool
+) -> None:
     group = "kinds.example.org"
     kube.apply(crd(group))
     wanted = thing(group, kube.namespace, **spec)
@@ -293,8 +394,12 @@ def test_unknown_field_is_refused(kube: t.Any) -> None:
 
 def test_secret_values_appear_nowhere(kube: t.Any) -> None:
     def secret(value: str) -> dict[str, t.Any]:
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": kube.namespace},
-                "stringData": {"password": value, "fixed": "canary-fixed"}}  # fmt: skip
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", "namespace": kube.namespace},
+            "stringData": {"password": value, "fixed": "canary-fixed"},
+        }
 
     results = [
         kube.apply(secret("canary-1"), diff=True, check=True),
@@ -304,7 +409,11 @@ def test_secret_values_appear_nowhere(kube: t.Any) -> None:
         kube.apply(secret("canary-22"), diff=True, state="absent"),
     ]
     bad = {**secret("canary-1"), "data": {"x y": "canary-3", "z": "!canary-4!"}, "type": "kubernetes.io/tls"}
-    texts = [repr(results), str(kube.fail(bad)), str(kube.fail({**secret("canary-1"), "stringDate": {"a": "canary-5"}}))]
+    texts = [
+        repr(results),
+        str(kube.fail(bad)),
+        str(kube.fail({**secret("canary-1"), "stringDate": {"a": "canary-5"}})),
+    ]
     for text in texts:
         assert "canary" not in text and base64.b64encode(b"canary")[:7].decode() not in text
     after = results[3]["diff"][0]["after"]
@@ -312,7 +421,12 @@ def test_secret_values_appear_nowhere(kube: t.Any) -> None:
 
 
 def test_string_data_is_owned_as_data(kube: t.Any) -> None:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": kube.namespace}, "stringData": {"a": "x"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": kube.namespace},
+        "stringData": {"a": "x"},
+    }
     kube.apply(secret)
     kube.apply({**secret, "stringData": {"b": "y"}})
     assert kube.live("secret", "s")["data"] == {"b": "eQ=="}

@@ -13,6 +13,7 @@ import typing as t
 
 import apiserver
 import pytest
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
 from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
 
@@ -39,8 +40,14 @@ def test_unparsable_yaml_names_file_document_and_line(kube: t.Any, tmp_path: pat
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {a: 1}}", "the value of a is not a text"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}", "metadata.namespace is missing"),
         ("apiVersion: v1\nkind: Namespace\nmetadata: {name: x, namespace: y}", "it is cluster-wide"),
-        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: y}\nstringData: {a: 1}", "stringData is not a text"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: no-such}", "the namespace no-such does not exist"),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: y}\nstringData: {a: 1}",
+            "stringData is not a text",
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: no-such}",
+            "the namespace no-such does not exist",
+        ),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good, namespace: NS}", "it is there twice"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, name: y}", "the key is there twice in one mapping"),
         ("apiVersion: v1\nkind: Deployments\nmetadata: {name: x}", "serves no kind Deployments in v1"),
@@ -61,12 +68,26 @@ def test_missing_file_and_no_input(kube: t.Any) -> None:
 
 
 def test_quota_says_what_was_done_before(kube: t.Any) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": kube.namespace},
-             "spec": {"hard": {"services": "0"}}}  # fmt: skip
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": kube.namespace},
+        "spec": {"hard": {"services": "0"}},
+    }
     kube.apply(quota)
     path = f"/api/v1/namespaces/{kube.namespace}/resourcequotas/q/status"
-    kube.server.raw(path, "PATCH", {"status": {"hard": {"services": "0"}, "used": {"services": "0"}}}, "application/merge-patch+json")
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": kube.namespace}, "spec": {"ports": [{"port": 1}]}}
+    kube.server.raw(
+        path,
+        "PATCH",
+        {"status": {"hard": {"services": "0"}, "used": {"services": "0"}}},
+        "application/merge-patch+json",
+    )
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s", "namespace": kube.namespace},
+        "spec": {"ports": [{"port": 1}]},
+    }
     hook = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace, "labels": {"x": "y"}}}
     error = kube.fail(hook, service)
     assert error.reason == "quota" and "exceeded quota: q" in str(error)
@@ -76,18 +97,43 @@ def test_quota_says_what_was_done_before(kube: t.Any) -> None:
 
 def test_pod_security_and_admission_policy(kube: t.Any) -> None:
     kube.server.kubectl("label", "ns", kube.namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": kube.namespace},
-           "spec": {"containers": [{"name": "c", "image": "i:1", "securityContext": {"privileged": True}}]}}  # fmt: skip
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": kube.namespace},
+        "spec": {"containers": [{"name": "c", "image": "i:1"}]},
+    }
     for check in (True, False):
         error = kube.fail(pod, check=check)
-        assert error.reason == "admission" and "privileged" in str(error) and "Pod Security level" in str(error)
-    policy = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": kube.namespace},
-              "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [
-                  {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]},
-                  "validations": [{"expression": "object.metadata.name != 'evil'", "message": "no evil names"}]}}  # fmt: skip
-    binding = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-               "metadata": {"name": kube.namespace}, "spec": {"policyName": kube.namespace, "validationActions": ["Deny"],
-               "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}}}}  # fmt: skip
+        assert (
+            error.reason == "admission"
+            and "allowPrivilegeEscalation" in str(error)
+            and "Pod Security level" in str(error)
+        )
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": kube.namespace},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+                ]
+            },
+            "validations": [{"expression": "object.metadata.name != 'evil'", "message": "no evil names"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": kube.namespace},
+        "spec": {
+            "policyName": kube.namespace,
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}},
+        },
+    }
     kube.apply(policy, binding)
     try:
         deadline = time.monotonic() + 15
@@ -106,12 +152,24 @@ def test_pod_security_and_admission_policy(kube: t.Any) -> None:
 def webhook(kube: t.Any, side_effects: str) -> dict[str, t.Any]:
     name = f"{kube.namespace}.example.org"
     return {
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name},
-        "webhooks": [{"name": name, "admissionReviewVersions": ["v1"], "sideEffects": side_effects, "failurePolicy": "Fail",
-                      "clientConfig": {"url": "https://127.0.0.1:1/"}, "timeoutSeconds": 1,
-                      "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}},
-                      "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]}],
-    }  # fmt: skip
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": name,
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": side_effects,
+                "failurePolicy": "Fail",
+                "clientConfig": {"url": "https://127.0.0.1:1/"},
+                "timeoutSeconds": 1,
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}},
+                "rules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+                ],
+            }
+        ],
+    }
 
 
 def test_webhook_that_does_not_answer(kube: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +184,11 @@ def test_webhook_that_does_not_answer(kube: t.Any, monkeypatch: pytest.MonkeyPat
             try:
                 kube.apply(kube.config_map("a"), check=True)
             except KubeError as error:
-                assert error.reason == "admission" and "failed calling webhook" in str(error) and "pods and service" in str(error)
+                assert (
+                    error.reason == "admission"
+                    and "failed calling webhook" in str(error)
+                    and "pods and service" in str(error)
+                )
                 return
             time.sleep(0.2)
         raise AssertionError("the webhook was never called")
@@ -135,7 +197,13 @@ def test_webhook_that_does_not_answer(kube: t.Any, monkeypatch: pytest.MonkeyPat
 
 
 def plain(kube: t.Any, **more: t.Any) -> dict[str, t.Any]:
-    return {"kubeconfig": None, "host": kube.server.host, "ca_cert": str(kube.server.ca), "api_key": "plain-token", **more}
+    return {
+        "kubeconfig": None,
+        "host": kube.server.host,
+        "ca_cert": str(kube.server.ca),
+        "api_key": "plain-token",
+        **more,
+    }
 
 
 def test_forbidden_names_the_right(kube: t.Any) -> None:
@@ -159,10 +227,34 @@ def test_expired_client_certificate(kube: t.Any) -> None:
         "commonName=supplied\norganizationName=optional\n"
     )
     server.sign("old", "/O=system:masters/CN=admin")
-    server.openssl("ca", "-batch", "-config", "ca.conf", "-in", "old.csr", "-out", "old.crt", "-cert", "ca.crt", "-keyfile", "ca.key",
-                   "-startdate", stamp[0], "-enddate", stamp[1], "-rand_serial", "-notext")
-    error = kube.fail(kube.config_map("a"), kubeconfig=None, host=server.host, ca_cert=str(server.ca),
-                      client_cert=str(server.home / "old.crt"), client_key=str(server.home / "old.key"))
+    server.openssl(
+        "ca",
+        "-batch",
+        "-config",
+        "ca.conf",
+        "-in",
+        "old.csr",
+        "-out",
+        "old.crt",
+        "-cert",
+        "ca.crt",
+        "-keyfile",
+        "ca.key",
+        "-startdate",
+        stamp[0],
+        "-enddate",
+        stamp[1],
+        "-rand_serial",
+        "-notext",
+    )
+    error = kube.fail(
+        kube.config_map("a"),
+        kubeconfig=None,
+        host=server.host,
+        ca_cert=str(server.ca),
+        client_cert=str(server.home / "old.crt"),
+        client_key=str(server.home / "old.key"),
+    )
     day = time.strftime("%Y-%m-%d", time.gmtime(now - 86400))
     assert error.reason == "unauthorized" and f"the client certificate expired on {day}" in str(error)
 
@@ -178,11 +270,16 @@ def test_unreachable(kube: t.Any) -> None:
 
 def test_certificates_that_do_not_match(kube: t.Any) -> None:
     error = kube.fail(kube.config_map("a"), **plain(kube, ca_cert=None))
-    assert error.reason == "unreachable" and "certificate is not accepted" in str(error) and "Give the cluster's CA" in str(error)
+    assert (
+        error.reason == "unreachable"
+        and "certificate is not accepted" in str(error)
+        and "Give the cluster's CA" in str(error)
+    )
     error = kube.fail(kube.config_map("a"), **plain(kube, ca_cert=__file__))
     assert error.reason == "config" and "CA certificate" in str(error)
-    assert kube.apply(kube.config_map("a"), kubeconfig=None, host=kube.server.host, api_key=kube.server.token,
-                      validate_certs=False)["changed"]
+    assert kube.apply(
+        kube.config_map("a"), kubeconfig=None, host=kube.server.host, api_key=kube.server.token, validate_certs=False
+    )["changed"]
 
 
 @pytest.mark.parametrize(
@@ -226,17 +323,34 @@ def test_server_restarting_in_the_middle_is_waited_for(kube: t.Any) -> None:
 def test_cluster_info(kube: t.Any) -> None:
     from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import Unreachable
 
-    params = {"kubeconfig": str(kube.server.kubeconfig), "identity_namespace": kube.namespace, "identity_name": "id",
-              "api_groups": ["apps", "none.example.org"], "crds": ["a.example.org"], "allow_unreachable": True}  # fmt: skip
-    class_ = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "x/y", "allowVolumeExpansion": True,
-              "metadata": {"name": kube.namespace, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}  # fmt: skip
+    params = {
+        "kubeconfig": str(kube.server.kubeconfig),
+        "identity_namespace": kube.namespace,
+        "identity_name": "id",
+        "api_groups": ["apps", "none.example.org"],
+        "crds": ["a.example.org"],
+        "allow_unreachable": True,
+    }
+    class_ = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "provisioner": "x/y",
+        "allowVolumeExpansion": True,
+        "metadata": {"name": kube.namespace, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    }
     kube.apply(kube.config_map("id", {"inventory": "local"}), class_)
     found = front.cluster_info(params, {})
     assert found["reachable"] and found["identity"] == {"inventory": "local"} and found["version"]["minor"] == "36"
     assert found["kube_system_uid"] == kube.server.get("ns", "kube-system")["metadata"]["uid"]
     assert found["api_groups"] == {"apps": ["v1"], "none.example.org": []} and found["crds"] == {"a.example.org": False}
-    assert {"name": kube.namespace, "provisioner": "x/y", "default": True, "allow_volume_expansion": True,
-            "volume_binding_mode": "Immediate", "reclaim_policy": "Delete"} in found["storage_classes"]  # fmt: skip
+    assert {
+        "name": kube.namespace,
+        "provisioner": "x/y",
+        "default": True,
+        "allow_volume_expansion": True,
+        "volume_binding_mode": "Immediate",
+        "reclaim_policy": "Delete",
+    } in found["storage_classes"]
     away = {**params, "kubeconfig": None, "host": f"https://127.0.0.1:{apiserver._free_port()}"}
     assert front.cluster_info(away, {})["reachable"] is False
     assert "connection refused" in front.cluster_info(away, {})["cause"]

@@ -15,6 +15,7 @@ import typing as t
 
 import pytest
 import yaml
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube import applyset, client
 
 PREFIX = "applyset.kubernetes.io/"
@@ -30,14 +31,21 @@ def test_parent_follows_the_specification(kube: t.Any) -> None:
     labels, notes = parent(kube)
     # The example of the specification: applyset-base64(sha256("<name>.<namespace>.<kind>.<group>"))-v1
     assert labels[PREFIX + "id"] == result["apply_set"]["id"] == applyset.set_id("set", kube.namespace, "ConfigMap")
-    assert notes == {PREFIX + "tooling": "enclii.platform/1.0.0", PREFIX + "contains-group-kinds": "ConfigMap",
-                     PREFIX + "additional-namespaces": ""}  # fmt: skip
+    assert notes == {
+        PREFIX + "tooling": "enclii.platform/1.0.0",
+        PREFIX + "contains-group-kinds": "ConfigMap",
+        PREFIX + "additional-namespaces": "",
+    }
     assert kube.live("cm", "a")["metadata"]["labels"][PREFIX + "part-of"] == labels[PREFIX + "id"]
 
 
 def test_prune_narrows_the_parent_and_spares_strangers(kube: t.Any) -> None:
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": kube.namespace},
-               "spec": {"ports": [{"port": 80}]}}  # fmt: skip
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s", "namespace": kube.namespace},
+        "spec": {"ports": [{"port": 80}]},
+    }
     kube.server.kubectl("create", "cm", "stranger", "-n", kube.namespace)
     kube.apply(kube.config_map("a"), service, apply_set=kube.set())
     assert parent(kube)[1][PREFIX + "contains-group-kinds"] == "ConfigMap,Service"
@@ -69,20 +77,37 @@ def test_no_prune_keeps_members_known(kube: t.Any) -> None:
 
 def test_what_cannot_be_made_again_is_never_pruned(kube: t.Any) -> None:
     space = kube.namespace + "-p"
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c", "namespace": kube.namespace},
-             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}  # fmt: skip
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c", "namespace": kube.namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
     name_space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
     crd_name = f"things.{kube.namespace}.example.org"
-    from_test = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": crd_name},
-                 "spec": {"group": f"{kube.namespace}.example.org", "scope": "Cluster", "names": {"kind": "Thing", "plural": "things"},
-                          "versions": [{"name": "v1", "served": True, "storage": True,
-                                        "schema": {"openAPIV3Schema": {"type": "object"}}}]}}  # fmt: skip
+    from_test = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": crd_name},
+        "spec": {
+            "group": f"{kube.namespace}.example.org",
+            "scope": "Cluster",
+            "names": {"kind": "Thing", "plural": "things"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+            ],
+        },
+    }
     kube.apply(claim, name_space, from_test, kube.config_map("a"), apply_set=kube.set())
     for _again in (1, 2):
         result = kube.apply(kube.config_map("a"), apply_set=kube.set())
         assert result["changed"] is False
-        assert kube.actions(result) == {"ConfigMap/a": "unchanged", "PersistentVolumeClaim/c": "kept", f"Namespace/{space}": "kept",
-                                        f"CustomResourceDefinition/{crd_name}": "kept"}  # fmt: skip
+        assert kube.actions(result) == {
+            "ConfigMap/a": "unchanged",
+            "PersistentVolumeClaim/c": "kept",
+            f"Namespace/{space}": "kept",
+            f"CustomResourceDefinition/{crd_name}": "kept",
+        }
     gone = kube.apply(state="absent", apply_set=kube.set())
     assert kube.actions(gone)["PersistentVolumeClaim/c"] == "kept" and gone["changed"]
     assert kube.apply(state="absent", apply_set=kube.set())["changed"] is False
@@ -104,7 +129,9 @@ def test_parent_that_is_something_else_is_refused(kube: t.Any) -> None:
     assert error.reason == "other_set" and "is not the parent of this set" in str(error)
     other = kube.set("by-kubectl")
     kube.apply(kube.config_map("b"), apply_set=other)
-    kube.server.kubectl("annotate", "cm", "by-kubectl", "-n", kube.namespace, "--overwrite", PREFIX + "tooling=kubectl/v1.36.3")
+    kube.server.kubectl(
+        "annotate", "cm", "by-kubectl", "-n", kube.namespace, "--overwrite", PREFIX + "tooling=kubectl/v1.36.3"
+    )
     error = kube.fail(kube.config_map("c"), apply_set=other)
     assert error.reason == "other_set" and "another tool (kubectl)" in str(error)
 
@@ -146,10 +173,20 @@ def test_absent_deletes_set_and_parent(kube: t.Any) -> None:
     gone = kube.apply(kube.config_map("a"), state="absent", apply_set=kube.set(), wait=True)
     assert gone["counts"] == {"deleted": 2} and kube.names("cm") == set()
     assert kube.apply(kube.config_map("a"), state="absent", apply_set=kube.set()) == {
-        "changed": False, "counts": {"absent": 1}, "apply_set": {**gone["apply_set"], "action": "unchanged"},
-        "objects": [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": kube.namespace, "name": "a", "action": "absent",
-                     "source": "definition, document 1"}],
-    }  # fmt: skip
+        "changed": False,
+        "counts": {"absent": 1},
+        "apply_set": {**gone["apply_set"], "action": "unchanged"},
+        "objects": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "namespace": kube.namespace,
+                "name": "a",
+                "action": "absent",
+                "source": "definition, document 1",
+            }
+        ],
+    }
 
 
 def test_absent_of_unserved_kinds_and_missing_namespaces(kube: t.Any) -> None:
@@ -208,8 +245,10 @@ def test_sigkill_by_the_clock(kube: t.Any, tmp_path: pathlib.Path) -> None:
     source.write_text(yaml.safe_dump_all(new))
     kube.apply(kube.config_map("old"), apply_set=kube.set())
     root = str(pathlib.Path(__file__).resolve().parents[3] / ".collections")
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, root, "0", str(kube.server.kubeconfig), str(source), kube.namespace],
-                               stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, root, "0", str(kube.server.kubeconfig), str(source), kube.namespace],
+        stdout=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 20
     while len(kube.names("cm")) < 20 and time.monotonic() < deadline:
         pass
