@@ -143,6 +143,14 @@ def wait_for_node(lab: Lab, node: str, seconds: float = 60) -> str:
         time.sleep(0.2)
 
 
+def allow_inotify() -> None:
+    """A lab's nodes hold some 70 inotify instances, all of them root's: the kernel's usual 128 is too few for two labs."""
+    limit = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < 1024:
+        say(f"raising {limit} to 1024, until the machine boots again")
+        limit.write_text("1024\n")
+
+
 def up(name: str, workers: int) -> Lab:
     """Bring the lab up, or what is missing of it."""
     lab = Lab.load(name) or Lab(name)
@@ -153,6 +161,7 @@ def up(name: str, workers: int) -> Lab:
     lab.paths = {"store": str(images.ensure_store()), "charts": str(charts.ensure()), "bin": str(controller_programs())}
     reserve(lab)
     lab.save()
+    allow_inotify()
     key = lab.directory / "id_ed25519"
     if not key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {name}", "-f", key])

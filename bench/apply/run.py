@@ -60,7 +60,10 @@ def mixed(number: int, namespace: str) -> Obj:
     kinds: list[Obj] = [
         {"data": {"key": f"value {number}"}},
         {"kind": "Secret", "stringData": {"key": f"value {number}"}},
-        {"kind": "Service", "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
+        {
+            "kind": "Service",
+            "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+        },
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -70,7 +73,11 @@ def mixed(number: int, namespace: str) -> Obj:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "spec": {"podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 8080}]}]},
+            "spec": {
+                "podSelector": {"matchLabels": labels},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"ports": [{"port": 8080}]}],
+            },
         },
     ]
     return {**base, **kinds[number % len(kinds)]}
@@ -99,9 +106,18 @@ class Bench:
             path = self.home / f"{space}.yaml"
             path.write_text(yaml.safe_dump_all([make(number, space) for number in range(count)]))
         login = {"kubeconfig": str(self.server.kubeconfig)}
-        ours = {**login, "src": str(self.home / f"{name}-ours.yaml"), "apply_set": {"name": "bench", "namespace": f"{name}-ours"}}
+        ours = {
+            **login,
+            "src": str(self.home / f"{name}-ours.yaml"),
+            "apply_set": {"name": "bench", "namespace": f"{name}-ours"},
+        }
         self.playbook(f"{name}-ours", [{"name": "Apply", "enclii.platform.apply": ours}])
-        k8s = {**login, "src": str(self.home / f"{name}-k8s.yaml"), "apply": True, "server_side_apply": {"field_manager": "bench"}}
+        k8s = {
+            **login,
+            "src": str(self.home / f"{name}-k8s.yaml"),
+            "apply": True,
+            "server_side_apply": {"field_manager": "bench"},
+        }
         self.playbook(f"{name}-k8s", [{"name": "Apply", "kubernetes.core.k8s": k8s}])
 
     def clean(self, space: str) -> None:
@@ -120,7 +136,12 @@ class Bench:
         print(f"  {figure:24} {took:6.2f} s", flush=True)
 
     def ansible(self, figure: str, book: str, changed: int | None) -> None:
-        argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.home / "inventory.yml"), str(self.home / f"{book}.yml")]
+        argv = [
+            str(ROOT / ".venv/bin/ansible-playbook"),
+            "-i",
+            str(self.home / "inventory.yml"),
+            str(self.home / f"{book}.yml"),
+        ]
         self.time(figure, argv, changed)
 
     def peer(self, name: str, peer: str) -> None:

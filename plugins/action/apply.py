@@ -18,6 +18,4 @@ class ActionModule(InProcess):
     spec = APPLY
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        return front.apply(
-            params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source
-        )
+        return front.apply(params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source)

@@ -143,7 +143,10 @@ def _spec_findings(options: dict[str, t.Any], values: dict[str, t.Any]) -> list[
     for name, value in values.items():
         if name in options and not checks.placeholders_in_value(value, "", name):
             outcome = ArgumentSpecValidator({name: _plain(options[name])}).validate({name: value})
-            findings += [f"{name}: {message}" for message in outcome.error_messages]
+            messages = outcome.error_messages
+            if messages and options[name].get("no_log"):
+                messages = ["does not have the type, or is none of the choices, that docs/variables.md names"]
+            findings += [f"{name}: {message}" for message in messages]
     return findings
 
 

@@ -31,7 +31,9 @@ options:
 EXAMPLES = r"""
 - name: Show the objects of a component
   ansible.builtin.debug:
-    msg: "{{ query('ansible.builtin.template', 'one.yaml.j2') | enclii.platform.component_objects({'app.kubernetes.io/part-of': 'enclii'}) }}"
+    msg: "{{ query('ansible.builtin.template', 'one.yaml.j2') | enclii.platform.component_objects(labels) }}"
+  vars:
+    labels: {app.kubernetes.io/part-of: enclii}
 """
 
 RETURN = r"""

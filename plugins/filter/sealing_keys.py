@@ -37,7 +37,7 @@ _value:
 """
 
 import typing as t
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ansible.errors import AnsibleFilterError
 
@@ -47,7 +47,7 @@ from ansible_collections.enclii.platform.plugins.module_utils.component.sealing_
 def sealing_keys(text: str, namespace: str) -> dict[str, t.Any]:
     """The keys of a backup, as plain data."""
     try:
-        return read(text, namespace, datetime.now(timezone.utc))._asdict()
+        return read(text, namespace, datetime.now(UTC))._asdict()
     except BackupError as error:
         # "from None": a traceback would carry the text.
         raise AnsibleFilterError(str(error)) from None

@@ -27,10 +27,12 @@ class _QuietModule(AnsibleModule):  # type: ignore[misc]
 
 def run(
     spec: dict[str, dict[str, t.Any]], work: t.Callable[[AnsibleModule, t.Mapping[str, str]], dict[str, t.Any]]
-) -> t.NoReturn:
+) -> None:
     module = _QuietModule(argument_spec=spec, supports_check_mode=True)
     seen = {key: value for key, value in module.params.items() if key not in ("definition", "api_key", "kubeconfig")}
     try:
-        module.exit_json(**work(module, os.environ), invocation={"module_args": seen})
+        result = work(module, os.environ)
     except (KubeError, ApiError) as error:
         module.fail_json(**front.failure(error), changed=front.did_change(error), invocation={"module_args": seen})
+    else:
+        module.exit_json(**result, invocation={"module_args": seen})

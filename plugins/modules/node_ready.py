@@ -134,7 +134,7 @@ def main() -> None:
             ready.look(client, wanted, seen, set(), change=False)
         else:
             seen = ready.wait(client, wanted, params["wait_timeout"])
-    except (ready.NotReady, KubeError, ApiError) as error:
+    except (ready.NotReadyError, KubeError, ApiError) as error:
         module.fail_json(msg=str(error))
     for stranger in seen.strangers:
         module.warn(f"CertificateSigningRequest {stranger}; left as it is")

@@ -107,7 +107,10 @@ results:
     certificate: {description: PEM of the certificate., type: str, returned: "with O(checks[].certificate)"}
     fingerprint: {description: SHA-256 of the certificate., type: str, returned: "with O(checks[].certificate)"}
     count: {description: Number of items., type: int, returned: for lists}
-    certificates: {description: Name of the Secret to its certificate and fingerprint., type: dict, returned: "for lists with O(checks[].certificate)"}
+    certificates:
+      description: Name of the Secret to its certificate and fingerprint.
+      type: dict
+      returned: for lists with O(checks[].certificate)
     names: {description: The items as C(namespace/name)., type: list, elements: str, returned: for lists}
 """
 

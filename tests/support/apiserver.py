@@ -137,6 +137,7 @@ class ApiServer:
             text=True,
             capture_output=True,
             timeout=60,
+            check=False,
         )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(args)}: {done.stderr}")

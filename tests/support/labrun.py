@@ -114,10 +114,11 @@ class LabRun:
         assert not check or done.returncode == 0, f"{node}: {command}: {done.stderr}"
         return done.stdout
 
-    def podman(self, *words: str) -> str:
-        done = subprocess.run(["podman", "--runtime", "runc", *words], text=True, capture_output=True, check=False)
+    def power(self, verb: str, node: str) -> None:
+        """kill a node as a power cut does, or start it again."""
+        argv = [sys.executable, "-m", "lab", verb, node]
+        done = subprocess.run(argv, cwd=CLONE, env=self._environment, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def until(self, what: str, holds: t.Callable[[], t.Any], seconds: float = 60) -> t.Any:
         """Wait until holds() is true; its value. An AssertionError that names what after so many seconds."""

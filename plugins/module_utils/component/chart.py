@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 try:
     import yaml
 except ImportError:  # ansible-test imports this file without its libraries
-    yaml = None
+    yaml = None  # type: ignore[assignment]
 
 DIGEST_LENGTH = 12
 # Never part of what Helm installs, and changed by looking at a checkout.
@@ -54,7 +54,9 @@ def content_digest(directory: Path) -> str:
 def _metadata(directory: Path) -> dict[str, Any]:
     file = directory / "Chart.yaml"
     if not file.is_file():
-        raise ChartError(f"Chart directory {directory} has no Chart.yaml: give the directory that contains it, or an oci:// reference.")
+        raise ChartError(
+            f"Chart directory {directory} has no Chart.yaml: give the directory that contains it, or an oci:// reference."
+        )
     try:
         metadata = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -75,11 +77,19 @@ def describe(ref: str, version: str = "") -> Chart:
         if path.is_dir():
             metadata = _metadata(path)
             joint = "." if "+" in metadata["version"] else "+"
-            return Chart("directory", str(path), metadata["name"], f"{metadata['version']}{joint}{content_digest(path)}")
+            return Chart(
+                "directory", str(path), metadata["name"], f"{metadata['version']}{joint}{content_digest(path)}"
+            )
         if path.is_file():
-            name = path.name.removesuffix(".tgz").removesuffix(f"-{version}") if version else path.name.removesuffix(".tgz")
+            name = (
+                path.name.removesuffix(".tgz").removesuffix(f"-{version}")
+                if version
+                else path.name.removesuffix(".tgz")
+            )
             return Chart("archive", str(path), name, version)
-        raise ChartError(f"Chart {ref} does not exist: put the chart there, or let the role's chart reference point at upstream.")
+        raise ChartError(
+            f"Chart {ref} does not exist: put the chart there, or let the role's chart reference point at upstream."
+        )
     if not version:
         raise ChartError(f"Chart {ref} has no version: set the role's <role>_chart_version.")
     return Chart("remote", ref, ref.rstrip("/").rsplit("/", 1)[-1], version)

@@ -61,7 +61,12 @@ def _data(obj: Obj, key: str) -> str:
 def judge(check: Check, obj: Obj) -> Obj:
     """What there is to say about an object that exists: ok, message, and what the check asked to see."""
     state = assess(obj)
-    result: Obj = {"exists": True, "ok": state.ready, "message": state.why, "annotations": obj["metadata"].get("annotations") or {}}
+    result: Obj = {
+        "exists": True,
+        "ok": state.ready,
+        "message": state.why,
+        "annotations": obj["metadata"].get("annotations") or {},
+    }
     missing = sorted(set(check.get("keys") or []) - set(obj.get("data") or {}))
     if missing:
         result.update(ok=False, message=f"it has no key {', '.join(missing)}")
@@ -75,7 +80,9 @@ def judge(check: Check, obj: Obj) -> Obj:
         if not result["fingerprint"]:
             result.update(ok=False, message=f"its {check['certificate']} is no certificate")
         elif wanted and result["fingerprint"] != wanted:
-            result.update(ok=False, message=f"its certificate has the fingerprint {result['fingerprint']}, expected is {wanted}")
+            result.update(
+                ok=False, message=f"its certificate has the fingerprint {result['fingerprint']}, expected is {wanted}"
+            )
     return result
 
 
@@ -104,10 +111,18 @@ class Observer:
     def _one(self, check: Check) -> Obj:
         result: Obj = {"subject": label(check), "exists": False, "ok": False}
         try:
-            found = self._listed(check) if check.get("path") else self._defined(check) if check.get("crd") else self._object(check)
+            found = (
+                self._listed(check)
+                if check.get("path")
+                else self._defined(check)
+                if check.get("crd")
+                else self._object(check)
+            )
         except ApiError as error:
             if error.status in (401, 403):
-                raise KubeError(result["subject"], error.message, "Give this login the right to read it", reason="forbidden") from error
+                raise KubeError(
+                    result["subject"], error.message, "Give this login the right to read it", reason="forbidden"
+                ) from error
             found = {"message": error.message}
         return {**result, **found}
 
@@ -133,18 +148,27 @@ class Observer:
         path, _mark, query = str(check["path"]).partition("?")
         parameters = dict(urllib.parse.parse_qsl(query))
         try:
-            items = self._client.list(path, parameters, metadata_only=not (check.get("whole") or check.get("certificate")))
+            items = self._client.list(
+                path, parameters, metadata_only=not (check.get("whole") or check.get("certificate"))
+            )
         except ApiError as error:
             if error.status != 404:
                 raise
             return {"message": "the cluster does not serve it", "count": 0, "names": []}
         least = int(check.get("minimum") or 0)
-        names = sorted("/".join(filter(None, (one["metadata"].get("namespace"), one["metadata"]["name"]))) for one in items)
+        names = sorted(
+            "/".join(filter(None, (one["metadata"].get("namespace"), one["metadata"]["name"]))) for one in items
+        )
         words = "" if len(items) >= least else f"it has {len(items)} items, at least {least} are expected"
         result = {"exists": True, "ok": not words, "message": words, "count": len(items), "names": names}
         if check.get("certificate"):
             # Items of a list carry no kind; only Secrets are asked for certificates.
-            found = {one["metadata"]["name"]: PEM.search(_data({**one, "kind": "Secret"}, check["certificate"])) for one in items}
+            found = {
+                one["metadata"]["name"]: PEM.search(_data({**one, "kind": "Secret"}, check["certificate"]))
+                for one in items
+            }
             shown = {name: match.group(0) for name, match in found.items() if match}
-            result["certificates"] = {name: {"certificate": pem, "fingerprint": fingerprint(pem)} for name, pem in shown.items()}
+            result["certificates"] = {
+                name: {"certificate": pem, "fingerprint": fingerprint(pem)} for name, pem in shown.items()
+            }
         return result

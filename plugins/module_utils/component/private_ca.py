@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which root the private CA has, should have, and whom clients are to trust: private to the collection, no Ansible inside.
 
-Roots are counted: the root of generation 2 is Certificate and Secret ``enclii-ca-2``. What stands in ConfigMap ``enclii-ca`` (generation and
-fingerprint as annotations, the bundle as ``ca.crt``) is the record. A root that does not match it was made by nobody we know.
+Roots are counted: the root of generation 2 is Certificate and Secret ``enclii-ca-2``. What stands in ConfigMap
+``enclii-ca`` (generation and fingerprint as annotations, the bundle as ``ca.crt``) is the record. A root that does not
+match it was made by nobody we know.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def _problem(expected: str, found: str, secret: str) -> str:
     if expected and not found:
         return f"The root of the private CA (SHA-256 {expected}) is gone: there is no Secret {secret}. {way_out}"
     if expected and found != expected:
-        return f"The root of the private CA was replaced: Secret {secret} holds {found}, expected is {expected}. {way_out}"
+        return (
+            f"The root of the private CA was replaced: Secret {secret} holds {found}, expected is {expected}. {way_out}"
+        )
     return ""
 
 
@@ -81,6 +84,5 @@ def assess(
     before = PEM.findall(bundle) or [roots.get(f"{NAME}-{generation - 1}", {}).get("certificate", "")]
     previous = [one for one in before if one and fingerprint(one) != root.get("fingerprint")]
     trusted = [root.get("certificate") or NOT_KNOWN_YET, *previous[:1]]
-    return PrivateCa(
-        secret, generation, root.get("fingerprint", ""), "".join(one if one.endswith("\n") else f"{one}\n" for one in trusted), not root, problem
-    )
+    pem = "".join(one if one.endswith("\n") else f"{one}\n" for one in trusted)
+    return PrivateCa(secret, generation, root.get("fingerprint", ""), pem, not root, problem)

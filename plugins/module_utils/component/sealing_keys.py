@@ -58,9 +58,13 @@ def _pair(secret: Object, name: str) -> x509.Certificate:
     try:
         key = load_pem_private_key(key_pem, None)
     except (ValueError, TypeError):
-        raise BackupError(f"Secret {name} in the backup of sealing keys: tls.key is no readable PEM private key.") from None
+        raise BackupError(
+            f"Secret {name} in the backup of sealing keys: tls.key is no readable PEM private key."
+        ) from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise BackupError(f"Secret {name} in the backup of sealing keys: tls.key is not an RSA key, the controller takes no other.")
+        raise BackupError(
+            f"Secret {name} in the backup of sealing keys: tls.key is not an RSA key, the controller takes no other."
+        )
     if key.public_key() != certificate.public_key():
         raise BackupError(f"Secret {name} in the backup of sealing keys: tls.key and tls.crt are not a pair.")
     return certificate
@@ -77,7 +81,9 @@ def _secrets(text: str) -> list[Object]:
         if not isinstance(one, dict) or one.get("kind") != "Secret" or not (one.get("metadata") or {}).get("name"):
             raise BackupError(f"Object {number} in the backup of sealing keys is not a Secret with a name.")
         if one.get("type") != "kubernetes.io/tls":
-            raise BackupError(f"Secret {one['metadata']['name']} in the backup of sealing keys is not of type kubernetes.io/tls.")
+            raise BackupError(
+                f"Secret {one['metadata']['name']} in the backup of sealing keys is not of type kubernetes.io/tls."
+            )
     if not items:
         raise BackupError("The backup of sealing keys is empty.")
     return items
@@ -99,13 +105,15 @@ def read(text: str, namespace: str, now: datetime) -> Backup:
         certificates.append(certificate)
         if state == "active" and (newest is None or certificate.not_valid_before_utc > newest[1].not_valid_before_utc):
             newest = (name, certificate)
-        objects.append({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/tls",
-            "metadata": {"name": name, "namespace": namespace, "labels": {KEY_LABEL: state}},
-            "data": {key: secret["data"][key] for key in ("tls.crt", "tls.key")},
-        })
+        objects.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "kubernetes.io/tls",
+                "metadata": {"name": name, "namespace": namespace, "labels": {KEY_LABEL: state}},
+                "data": {key: secret["data"][key] for key in ("tls.crt", "tls.key")},
+            }
+        )
     if newest is None:
         raise BackupError(f"The backup of sealing keys holds no active key (label {KEY_LABEL}: active).")
     if newest[1].not_valid_after_utc <= now:
@@ -119,4 +127,3 @@ def read(text: str, namespace: str, now: datetime) -> Backup:
 def _digest(certificates: list[Any]) -> str:
     prints = sorted(hashlib.sha256(one.public_bytes(Encoding.DER)).hexdigest() for one in certificates)
     return hashlib.sha256("\n".join(prints).encode()).hexdigest()[:16]
-

@@ -10,6 +10,7 @@ precondition, patches with a resourceVersion precondition.
 from __future__ import annotations
 
 import concurrent.futures
+import email.message
 import http.client
 import json
 import os
@@ -112,6 +113,8 @@ class Client:
         except BaseException:
             for future in futures:
                 future.cancel()
+            # What is under way ends first, so that what was done can be told.
+            concurrent.futures.wait(futures)
             raise
 
     def close(self) -> None:
@@ -205,7 +208,7 @@ class Client:
 
     def _once(
         self, method: str, url: str, payload: bytes | None, content_type: str, accept: str
-    ) -> tuple[int, t.Mapping[str, str], bytes]:
+    ) -> tuple[int, email.message.Message, bytes]:
         headers = {"Accept": accept, "User-Agent": "enclii-platform", **self.login.headers}
         if payload is not None:
             headers["Content-Type"] = content_type

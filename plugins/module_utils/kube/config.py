@@ -239,7 +239,7 @@ def _proxy_from(environ: t.Mapping[str, str], server: str, no_proxy: t.Any) -> s
     host = server.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0].strip("[]")
     exempt = str(no_proxy or environ.get("NO_PROXY") or environ.get("no_proxy") or "")
     for item in (part.strip().lstrip("*").lstrip(".") for part in exempt.split(",") if part.strip()):
-        if item == "" or host == item or host.endswith("." + item) or _in_network(host, item):
+        if item in ("", host) or host.endswith("." + item) or _in_network(host, item):
             return None
     # As Go and curl have it: what is on this machine is never asked for through a proxy.
     return None if host in ("localhost", "::1") or host.startswith("127.") else proxy
@@ -270,7 +270,8 @@ def _ask_official_client(login: Login, config: dict[str, t.Any], context: str, b
     try:
         loader = official.KubeConfigLoader(config_dict=config, active_context=context, config_base_path=base)
         loader.load_and_set(settings)
-        bearer = settings.get_api_key_with_prefix("authorization") or ""
+        # The name of the entry changed between the client's versions.
+        bearer = str(settings.api_key.get("BearerToken") or settings.api_key.get("authorization") or "")
     except Exception as error:
         raise ConfigError(
             login.origin, f"obtaining credentials failed: {error}", "Try kubectl with this context"

@@ -13,6 +13,8 @@ from .errors import ApiError, KubeError
 from .manifests import scrub
 
 Obj = dict[str, t.Any]
+_POLICIES = ("admission webhook", "ValidatingAdmissionPolicy", "dmission policy")
+_NOT_IN_SCHEMA = ("failed to create typed patch", "field not declared in schema", "strict decoding error")
 
 
 def explain(
@@ -27,36 +29,37 @@ def explain(
 
 
 def _classify(error: ApiError, words: str, verb: str) -> tuple[str, str, str]:
+    """(reason, cause, next step): the first row that fits."""
+    status = error.status
     if error.is_field_conflict:
         return "conflict", _conflict(error), "Leave these fields out, or set force_conflicts: true to take them"
-    if error.status == 404 and "namespaces" in words:
-        return "invalid", words, "Create the namespace first, or add it to the definition"
-    if error.status == 404:
-        return "api", words, "The kind or the object went away meanwhile; run again"
-    if error.status == 403 and "exceeded quota" in words:
-        return "quota", words, "Raise the ResourceQuota or ask for less"
-    if "PodSecurity" in words and error.status == 403:
-        return "admission", words, "Meet the namespace's Pod Security level, or change its label"
-    if "admission webhook" in words or "ValidatingAdmissionPolicy" in words or "admission policy" in words.lower():
-        return "admission", words, "Change the object as the policy asks"
-    if "failed calling webhook" in words:
-        return "admission", words, "The webhook's server does not answer: see its pods and service"
-    if error.status == 403:
-        rbac = "cannot" in words
-        return "forbidden", words, f"Grant this right to the account ({verb})" if rbac else "Change the object as asked"
-    if error.status in (400, 422) or error.reason == "Invalid" or "failed to create typed patch" in words:
-        return "invalid", words, "Correct the object"
-    if "field not declared in schema" in words or "strict decoding error" in words:
-        return "invalid", words, "Correct the object"
-    if error.status == 413:
-        return "invalid", words or "it is too large", "Split it; etcd takes 1.5 MiB"
-    if error.status in (429, 500, 502, 503, 504):
-        return (
-            "api",
-            f"HTTP {error.status}, still so after repeating it: {words}",
-            "See the API server's log, then run again",
-        )
-    return "api", f"HTTP {error.status}: {words}", "Run again; see the API server's log if it stays"
+    invalid = status in (400, 422) or error.reason == "Invalid"
+    rows: list[tuple[bool, str, str]] = [
+        (status == 404 and "namespaces" in words, "invalid", "Create the namespace first, or add it to the definition"),
+        (status == 404, "api", "The kind or the object went away meanwhile; run again"),
+        (status == 403 and "exceeded quota" in words, "quota", "Raise the ResourceQuota or ask for less"),
+        (
+            status == 403 and "PodSecurity" in words,
+            "admission",
+            "Meet the namespace's Pod Security level, or change its label",
+        ),
+        (
+            "failed calling webhook" in words,
+            "admission",
+            "The webhook's server does not answer: see its pods and service",
+        ),
+        (any(sign in words for sign in _POLICIES), "admission", "Change the object as the policy asks"),
+        (status == 403 and "cannot" in words, "forbidden", f"Grant this right to the account ({verb})"),
+        (status == 403, "forbidden", "Change the object as asked"),
+        (invalid or any(sign in words for sign in _NOT_IN_SCHEMA), "invalid", "Correct the object"),
+        (status == 413, "invalid", "Split it; etcd takes 1.5 MiB"),
+    ]
+    for fits, reason, step in rows:
+        if fits:
+            return reason, words, step
+    if status in (429, 500, 502, 503, 504):
+        return "api", f"HTTP {status}, still so after repeating it: {words}", "See the API server's log, then run again"
+    return "api", f"HTTP {status}: {words}", "Run again; see the API server's log if it stays"
 
 
 def _conflict(error: ApiError) -> str:

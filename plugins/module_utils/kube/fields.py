@@ -13,6 +13,7 @@ or drops makes it say no, and the object is applied for real.
 
 from __future__ import annotations
 
+import itertools
 import json
 import typing as t
 
@@ -129,7 +130,7 @@ def _index(value: t.Any, values: list[t.Any]) -> int | None:
 def _in_order(positions: list[int | None]) -> bool:
     """Every item is there, once, and in the order we want (the order of env or initContainers matters)."""
     known = [position for position in positions if position is not None]
-    return len(known) == len(positions) and all(a < b for a, b in zip(known, known[1:]))
+    return len(known) == len(positions) and all(a < b for a, b in itertools.pairwise(known))
 
 
 def _key_of(item: t.Any, keys: list[str], taken: set[str]) -> str | None:

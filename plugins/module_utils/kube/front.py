@@ -11,10 +11,11 @@ from . import info
 from .applyset import ApplySet
 from .client import Client, Clock
 from .config import load_login
-from .engine import Engine, Options
+from .engine import Engine
 from .errors import ApiError, KubeError, Unreachable
 from .explain import explain
 from .manifests import collect, plain, wanted_object
+from .plan import Options
 
 Obj = dict[str, t.Any]
 VERSION = "1.0.0"
@@ -37,15 +38,17 @@ def apply(
     read: t.Callable[[str], tuple[bytes, str]] | None = None,
 ) -> Obj:
     """changed, objects, counts, apply_set, warnings, diff; KubeError with .objects where it fails."""
-    if params.get("definition") is None and not params.get("src"):
-        if not (params.get("apply_set") and params["state"] == "absent"):
-            raise KubeError(
-                "apply",
-                "neither definition nor src is given",
-                "Give one; apply_set alone is enough for state absent",
-                reason="invalid",
-            )
-    documents = collect(params.get("definition"), *((read or read_file)(str(params["src"])) if params.get("src") else (None, "")))
+    whole_set = params.get("apply_set") and params["state"] == "absent"
+    if params.get("definition") is None and not params.get("src") and not whole_set:
+        raise KubeError(
+            "apply",
+            "neither definition nor src is given",
+            "Give one; apply_set alone is enough for state absent",
+            reason="invalid",
+        )
+    documents = collect(
+        params.get("definition"), *((read or read_file)(str(params["src"])) if params.get("src") else (None, ""))
+    )
     wanted = [wanted_object(where, document, params.get("namespace")) for where, document in documents]
     apply_set = ApplySet(**plain(params["apply_set"])) if params.get("apply_set") else None
     if apply_set and not wanted and params["state"] == "present" and apply_set.prune:

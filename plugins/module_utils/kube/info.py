@@ -17,7 +17,6 @@ from .ready import assess
 
 Obj = dict[str, t.Any]
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
-_NO_OBJECT = {"missing": [], "not_ready": []}
 
 
 def releases(client: Client, namespaces: list[str] | None, names: list[str] | None, check_objects: bool) -> list[Obj]:
@@ -73,7 +72,7 @@ def _check(client: Client, decoded: list[Obj], result: list[Obj]) -> None:
     discovery = Discovery(client)
     wanted: list[tuple[Obj, Resource | None, str | None, str, str]] = []
     places: set[tuple[Resource, str | None]] = set()
-    for release, entry in zip(decoded, result):
+    for release, entry in zip(decoded, result, strict=True):
         entry.update({"missing": [], "not_ready": []})
         for api_version, kind, namespace, name in helm.references(release):
             resource = discovery.find(api_version, kind)
@@ -97,7 +96,7 @@ def _check(client: Client, decoded: list[Obj], result: list[Obj]) -> None:
             for item in items
         }
 
-    found = dict(zip(listed, client.map(read, listed)))
+    found = dict(zip(listed, client.map(read, listed), strict=True))
     for entry, resource, space, name, kind in wanted:
         label = f"{kind} {space}/{name}" if space else f"{kind} {name}"
         live = found[resource, space].get(name) if resource else None
@@ -131,7 +130,7 @@ def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], cr
                 error, f"Cluster {client.login.server}", "", verb=f"get {paths[key]}", changed=False
             ) from error
 
-    got = dict(zip(paths, client.map(read, paths)))
+    got = dict(zip(paths, client.map(read, paths), strict=True))
     version = got["version"] or {}
     served = {group["name"]: group for group in (got.get("groups") or {}).get("groups") or []}
     return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
 import re
 import typing as t
@@ -24,12 +25,25 @@ Obj = dict[str, t.Any]
 # Set by the server alone; sending them is at best ignored, at worst a precondition nobody meant.
 SERVER_METADATA = (
     "creationTimestamp",
-    "deletionTimestamp",
     "deletionGracePeriodSeconds",
+    "deletionTimestamp",
     "generation",
     "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
 )
-SERVER_METADATA += ("resourceVersion", "selfLink", "uid")
+
+# tag, pattern, characters it may begin with ("" also stands for nothing at all)
+_PLAIN_SCALARS = (
+    ("bool", r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9_]*|0[0-7_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
+    ("null", r"^(?:~|null|Null|NULL)$", "~nN"),
+    ("null", r"^$", ""),
+    ("merge", r"^<<$", "<"),
+)
 
 
 @dataclasses.dataclass
@@ -64,32 +78,17 @@ class Wanted:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+@functools.cache
 def _loader() -> type:
     """A loader that resolves plain scalars as Kubernetes' own parser does.
 
     Not PyYAML's: 22:30 is a text there and no sexagesimal number, dates stay texts, 1e3 is a number.
     """
     base = getattr(yaml, "CSafeLoader", None) or yaml.SafeLoader
-
-    class KubeLoader(base):  # type: ignore[misc, valid-type]
-        yaml_implicit_resolvers: dict[str, t.Any] = {}
-
-    for tag, pattern, first in (
-        ("bool", r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO"),
-        ("int", r"^[-+]?(?:0|[1-9][0-9_]*|0[0-7_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$", "-+0123456789"),
-        (
-            "float",
-            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN))$",
-            "-+0123456789.",
-        ),
-        ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-        ("merge", r"^<<$", "<"),
-    ):
-        KubeLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
-    return KubeLoader
-
-
-_LOADER: type | None = None
+    loader = type("KubeLoader", (base,), {"yaml_implicit_resolvers": {}})
+    for tag, pattern, first in _PLAIN_SCALARS:
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first) or [""])  # type: ignore[attr-defined]
+    return loader
 
 
 def _documents(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
@@ -99,9 +98,16 @@ def _documents(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
     """
     if yaml is None:
         raise ValueError("the Python package PyYAML is missing for this interpreter")
-    global _LOADER
-    _LOADER = _LOADER or _loader()
-    loader = _LOADER(text)
+    if text.lstrip()[:1] in (b"{", b"[", b'"', "{", "[", '"'):
+        # JSON writes what lies beyond the first plane as two escapes, which no YAML parser takes.
+        try:
+            value = json.loads(text, object_pairs_hook=_unique)
+        except json.JSONDecodeError:
+            pass
+        else:
+            yield 1, value
+            return
+    loader = _loader()(text)
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -115,6 +121,13 @@ def _documents(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
         raise ValueError(type(error).__name__ + ": not readable as YAML") from None
     finally:
         loader.dispose()
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> Obj:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key is there twice in one mapping")
+    return result
 
 
 def _build(node: t.Any, seen: dict[int, Json]) -> Json:

@@ -189,7 +189,7 @@ def pod_reason(pod: Obj) -> str:
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
             return f"container {entry.get('name')}: {waiting['reason']} {waiting.get('message') or ''}".strip()
-        if not entry.get("ready") and (entry.get("state") or {}).get("running"):
+        if not entry.get("ready") and "running" in (entry.get("state") or {}):
             return f"container {entry.get('name')}: running, not ready"
     return str(status.get("message") or "")
 

@@ -30,8 +30,7 @@ class Waiter:
         seen = {number: item[2] for number, item in enumerate(items)}
         pending = [number for number, live in seen.items() if live is None or not self._state(live).ready]
         while pending:
-            for number, live in zip(pending, self._client.map(lambda n: self._client.find(items[n][0]), pending)):
-                seen[number] = live
+            seen.update(zip(pending, self._client.map(lambda n: self._client.find(items[n][0]), pending), strict=True))
             states = {number: self._gone_or(seen[number]) for number in pending}
             pending = [number for number in pending if not states[number].ready]
             failed = [number for number in pending if states[number].failed]
@@ -49,7 +48,9 @@ class Waiter:
         while items:
             found = self._client.map(lambda item: self._client.find(item[0]), items)
             items_live = [
-                (item, live) for item, live in zip(items, found) if live and live["metadata"]["uid"] == item[2]
+                (item, live)
+                for item, live in zip(items, found, strict=True)
+                if live and live["metadata"]["uid"] == item[2]
             ]
             if items_live and self._clock.monotonic() >= deadline:
                 label, live = items_live[0][0][1], items_live[0][1]

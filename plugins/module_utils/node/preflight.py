@@ -159,6 +159,15 @@ def _together(nodes: t.Mapping[str, Node], settings: Settings) -> t.Iterator[tup
                 "workers. The endpoint's name is in place, so the cluster can grow to three later"
             ),
         )
+    elif control and not settings["control_plane_address"]:
+        yield (
+            "inventory",
+            "control_plane",
+            (
+                f"{control[0]} is not part of this run (--limit), so its address is unknown; leave it in, or set "
+                "kubernetes_node_ip for it"
+            ),
+        )
     yield from _unique(nodes)
     authority = next((nodes[host]["cluster"]["ca_digest"] for host in control if host in nodes), "")
     for host, node in nodes.items():

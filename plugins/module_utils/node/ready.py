@@ -17,7 +17,7 @@ _REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _INTERVAL = 0.25  # seconds between two looks
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """The nodes did not get there in time, or cannot; the text says which, why and what to do."""
 
 
@@ -62,7 +62,7 @@ def _requests(api: Api, wanted: Wanted, seen: Seen, change: bool) -> None:
         name = request["metadata"]["name"]
         why = serving.refusal(request, wanted.nodes)
         if why and serving.requestor(request) in wanted.nodes:
-            raise NotReady(
+            raise NotReadyError(
                 f"CertificateSigningRequest {name} of node {serving.requestor(request)} was not approved: {why}. "
                 f"Mend kubernetes_node_ip or the node's name, then kubectl delete csr {name}"
             )
@@ -133,7 +133,7 @@ def wait(
     now: t.Callable[[], float] = time.monotonic,
     sleep: t.Callable[[float], None] = time.sleep,
 ) -> Seen:
-    """Look until nothing is missing; NotReady after timeout seconds."""
+    """Look until nothing is missing; NotReadyError after timeout seconds."""
     seen, answering, end = Seen(), set[str](), now() + timeout
     while True:
         look(api, wanted, seen, answering)
@@ -141,5 +141,5 @@ def wait(
             return seen
         if now() > end:
             missing = "; ".join(f"{thing}: {why}" for thing, why in sorted(seen.missing.items()))
-            raise NotReady(f"not ready after {timeout:.0f} s (kubernetes_wait_timeout): {missing}")
+            raise NotReadyError(f"not ready after {timeout:.0f} s (kubernetes_wait_timeout): {missing}")
         sleep(_INTERVAL)

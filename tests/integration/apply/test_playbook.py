@@ -27,22 +27,45 @@ class Play:
         self.kube, self.home = kube, home
         self.output = ""
 
-    def run(self, tasks: list[Obj], *options: str, ok: bool = True, environment: Obj | None = None, **play: t.Any) -> Obj:
+    def run(
+        self, tasks: list[Obj], *options: str, ok: bool = True, environment: Obj | None = None, **play: t.Any
+    ) -> Obj:
         results = self.home / "results.json"
         results.unlink(missing_ok=True)
         names = [task["register"] for task in tasks if "register" in task]
-        dump = {"ansible.builtin.copy": {"dest": str(results), "mode": "0600", "content": "{{ dict(names | zip(values)) | to_json }}"},
-                "vars": {"names": names, "values": "{{ names | map('extract', vars) | list }}"}, "check_mode": False,
-                "diff": False, "no_log": True}
+        dump = {
+            "ansible.builtin.copy": {
+                "dest": str(results),
+                "mode": "0600",
+                "content": "{{ dict(names | zip(values)) | to_json }}",
+            },
+            "vars": {"names": names, "values": "{{ names | map('extract', vars) | list }}"},
+            "check_mode": False,
+            "diff": False,
+            "no_log": True,
+        }
         group = {"group/enclii.platform.kube": {"kubeconfig": str(self.kube.server.kubeconfig)}}
-        book = [{"hosts": "localhost", "gather_facts": False, "module_defaults": group, "tasks": [*tasks, dump], **play}]
+        book = [
+            {"hosts": "localhost", "gather_facts": False, "module_defaults": group, "tasks": [*tasks, dump], **play}
+        ]
         (self.home / "book.yml").write_text(yaml.safe_dump(book))
         (self.home / "inventory.yml").write_text(
             "all: {hosts: {localhost: {ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}\n"
         )
         done = subprocess.run(
-            [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(self.home / "inventory.yml"), str(self.home / "book.yml"), *options],
-            cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=120, check=False,
+            [
+                str(ROOT / ".venv/bin/ansible-playbook"),
+                "-i",
+                str(self.home / "inventory.yml"),
+                str(self.home / "book.yml"),
+                *options,
+            ],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         self.output = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, self.output
@@ -55,11 +78,20 @@ def play(kube: t.Any, tmp_path: pathlib.Path) -> Play:
 
 
 def apply_task(kube: t.Any, register: str, way: Obj, **args: t.Any) -> Obj:
-    return {"enclii.platform.apply": {"apply_set": {"name": "set", "namespace": kube.namespace}, **args}, "register": register, **way}
+    return {
+        "enclii.platform.apply": {"apply_set": {"name": "set", "namespace": kube.namespace}, **args},
+        "register": register,
+        **way,
+    }
 
 
 def secret(kube: t.Any, value: str) -> Obj:
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": kube.namespace}, "stringData": {"k": value}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": kube.namespace},
+        "stringData": {"k": value},
+    }
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
@@ -85,8 +117,20 @@ def test_both_ways_return_the_same(play: Play, kube: t.Any) -> None:
     found: list[Obj] = []
     for way in WAYS.values():
         tasks = [
-            apply_task(kube, "r_1", way, definition=[kube.config_map("a")], apply_set={"name": "set", "namespace": kube.namespace}),
-            apply_task(kube, "r_2", way, definition=[kube.config_map("BAD")], apply_set={"name": "set", "namespace": kube.namespace})
+            apply_task(
+                kube,
+                "r_1",
+                way,
+                definition=[kube.config_map("a")],
+                apply_set={"name": "set", "namespace": kube.namespace},
+            ),
+            apply_task(
+                kube,
+                "r_2",
+                way,
+                definition=[kube.config_map("BAD")],
+                apply_set={"name": "set", "namespace": kube.namespace},
+            )
             | {"ignore_errors": True},
             apply_task(kube, "r_3", way, definition=[kube.config_map("a")], stat="present") | {"ignore_errors": True},
             apply_task(kube, "r_4", way, definition=[kube.config_map("a")], state="gone") | {"ignore_errors": True},
@@ -97,12 +141,27 @@ def test_both_ways_return_the_same(play: Play, kube: t.Any) -> None:
         ]
         results = play.run(tasks)
         for result in results.values():
-            for key in ("invocation", "exception", "stderr", "stdout", "stdout_lines", "stderr_lines", "warnings", "deprecations"):
+            for key in (
+                "invocation",
+                "exception",
+                "stderr",
+                "stdout",
+                "stdout_lines",
+                "stderr_lines",
+                "warnings",
+                "deprecations",
+            ):
                 result.pop(key, None)
         found.append(results)
     assert found[0] == found[1]
-    assert found[0]["r_2"]["failed"] and "ConfigMap" in found[0]["r_2"]["msg"] and "metadata.name" in found[0]["r_2"]["msg"]
-    assert "stat" in found[0]["r_3"]["msg"] and "gone" in found[0]["r_4"]["msg"] and "namespace" in found[0]["r_5"]["msg"]
+    assert (
+        found[0]["r_2"]["failed"]
+        and "ConfigMap" in found[0]["r_2"]["msg"]
+        and "metadata.name" in found[0]["r_2"]["msg"]
+    )
+    assert (
+        "stat" in found[0]["r_3"]["msg"] and "gone" in found[0]["r_4"]["msg"] and "namespace" in found[0]["r_5"]["msg"]
+    )
 
 
 def test_in_process_is_in_process(play: Play, kube: t.Any) -> None:
@@ -122,9 +181,21 @@ def test_src_is_found_and_decrypted(play: Play, kube: t.Any) -> None:
     files.mkdir()
     (files / "some.yaml").write_text(yaml.safe_dump_all([kube.config_map("a"), secret(kube, "canary-vault")]))
     (play.home / "password").write_text("x")
-    subprocess.run([str(ROOT / ".venv/bin/ansible-vault"), "encrypt", "--vault-password-file", str(play.home / "password"),
-                    str(files / "some.yaml")], check=True, capture_output=True, cwd=ROOT)
-    result = play.run([apply_task(kube, "r_1", {}, src="some.yaml")], "--vault-password-file", str(play.home / "password"))
+    subprocess.run(
+        [
+            str(ROOT / ".venv/bin/ansible-vault"),
+            "encrypt",
+            "--vault-password-file",
+            str(play.home / "password"),
+            str(files / "some.yaml"),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+    )
+    result = play.run(
+        [apply_task(kube, "r_1", {}, src="some.yaml")], "--vault-password-file", str(play.home / "password")
+    )
     assert result["r_1"]["counts"] == {"created": 2}
     assert result["r_1"]["objects"][0]["source"].startswith(f"file {files / 'some.yaml'}, document 1")
     play.run([apply_task(kube, "r_1", {}, src="gone.yaml")], ok=False)
@@ -133,18 +204,34 @@ def test_src_is_found_and_decrypted(play: Play, kube: t.Any) -> None:
 
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_environment_of_the_task_counts(play: Play, kube: t.Any, way: str) -> None:
-    task = {"enclii.platform.cluster_info": {}, "register": "r_1", **WAYS[way],
-            "environment": {"K8S_AUTH_KUBECONFIG": str(kube.server.kubeconfig), "K8S_AUTH_CONTEXT": "test"}}
+    task = {
+        "enclii.platform.cluster_info": {},
+        "register": "r_1",
+        **WAYS[way],
+        "environment": {"K8S_AUTH_KUBECONFIG": str(kube.server.kubeconfig), "K8S_AUTH_CONTEXT": "test"},
+    }
     assert play.run([task], module_defaults={})["r_1"]["server"] == kube.server.host
 
 
 def test_templates_and_tagged_values(play: Play, kube: t.Any) -> None:
     text = "{{ [thing, more] | map('combine', {'apiVersion': 'v1'}) | list }}"
-    variables = {"thing": {"kind": "ConfigMap", "metadata": {"name": "a", "namespace": "{{ space }}"}, "data": {"x": "{{ 1 + 1 }}"}},
-                 "more": {"kind": "ConfigMap", "metadata": {"name": "b", "namespace": "{{ space }}"}, "data": {"when": "2026-01-01"}},
-                 "space": kube.namespace}
+    variables = {
+        "thing": {
+            "kind": "ConfigMap",
+            "metadata": {"name": "a", "namespace": "{{ space }}"},
+            "data": {"x": "{{ 1 + 1 }}"},
+        },
+        "more": {
+            "kind": "ConfigMap",
+            "metadata": {"name": "b", "namespace": "{{ space }}"},
+            "data": {"when": "2026-01-01"},
+        },
+        "space": kube.namespace,
+    }
     task = apply_task(kube, "r_1", {"vars": variables}, definition=text)
-    assert play.run([{**task, "vars": {**variables, "thing": {**variables["thing"], "data": {"x": "two"}}}}])["r_1"]["changed"]
+    assert play.run([{**task, "vars": {**variables, "thing": {**variables["thing"], "data": {"x": "two"}}}}])["r_1"][
+        "changed"
+    ]
     assert kube.live("cm", "a")["data"] == {"x": "two"} and kube.live("cm", "b")["data"] == {"when": "2026-01-01"}
 
 

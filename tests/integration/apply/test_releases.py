@@ -13,13 +13,28 @@ import typing as t
 import apiserver
 import pytest
 import yaml
+
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
 from ansible_collections.enclii.platform.plugins.module_utils.kube.helm import values_digest
 
 VALUES: list[t.Any] = [
     {},
-    {"replicas": 3, "on": True, "off": False, "text": "1", "float": 1.5, "whole": 2.0, "big": 2**60, "exp": 1e30, "small": 1e-7},
-    {"nested": {"list": [1, "a", {"b": None}], "empty": {}, "none": []}, "unicode": "größe 漢字 <&>", "multi": "a\nb\n"},
+    {
+        "replicas": 3,
+        "on": True,
+        "off": False,
+        "text": "1",
+        "float": 1.5,
+        "whole": 2.0,
+        "big": 2**60,
+        "exp": 1e30,
+        "small": 1e-7,
+    },
+    {
+        "nested": {"list": [1, "a", {"b": None}], "empty": {}, "none": []},
+        "unicode": "größe 漢字 <&>",
+        "multi": "a\nb\n",
+    },
     {"gone": None, "deep": {"gone": None, "there": 1}},
     {"yes": "yes", "port": "0644", "mode": 420, "date": "2026-01-01", "negative": -1, "quote": 'a"b'},
 ]
@@ -50,9 +65,16 @@ class Releases:
         )
 
     def helm(self, *args: str, check: bool = True) -> None:
-        env = {**os.environ, "KUBECONFIG": str(self.kube.server.kubeconfig), "HELM_CACHE_HOME": str(self.home / "cache"),
-               "HELM_CONFIG_HOME": str(self.home / "config"), "HELM_DATA_HOME": str(self.home / "data")}
-        done = subprocess.run([self.binary, *args, "-n", self.kube.namespace], env=env, capture_output=True, text=True, check=False)
+        env = {
+            **os.environ,
+            "KUBECONFIG": str(self.kube.server.kubeconfig),
+            "HELM_CACHE_HOME": str(self.home / "cache"),
+            "HELM_CONFIG_HOME": str(self.home / "config"),
+            "HELM_DATA_HOME": str(self.home / "data"),
+        }
+        done = subprocess.run(
+            [self.binary, *args, "-n", self.kube.namespace], env=env, capture_output=True, text=True, check=False
+        )
         assert not check or done.returncode == 0, done.stderr
 
     def upgrade(self, name: str, values: t.Any, *args: str, check: bool = True) -> None:
@@ -61,8 +83,13 @@ class Releases:
         self.helm("upgrade", "--install", name, str(self.home / "chart"), "-f", str(path), *args, check=check)
 
     def info(self, **params: t.Any) -> list[dict[str, t.Any]]:
-        given = {"kubeconfig": str(self.kube.server.kubeconfig), "namespaces": [self.kube.namespace], "names": None,
-                 "check_objects": False, **params}
+        given = {
+            "kubeconfig": str(self.kube.server.kubeconfig),
+            "namespaces": [self.kube.namespace],
+            "names": None,
+            "check_objects": False,
+            **params,
+        }
         return t.cast("list[dict[str, t.Any]]", front.release_info(given, {})["releases"])
 
 
@@ -84,9 +111,17 @@ def test_what_is_told_and_what_is_not(releases: Releases) -> None:
     releases.upgrade("r", {"password": "canary"})
     (found,) = releases.info()
     assert found.pop("updated").startswith("20")
-    assert found == {"name": "r", "namespace": releases.kube.namespace, "revision": 2, "status": "deployed", "pending": False,
-                     "chart": "some", "chart_version": "1.2.3", "app_version": "v9",
-                     "values_digest": values_digest({"password": "canary"})}
+    assert found == {
+        "name": "r",
+        "namespace": releases.kube.namespace,
+        "revision": 2,
+        "status": "deployed",
+        "pending": False,
+        "chart": "some",
+        "chart_version": "1.2.3",
+        "app_version": "v9",
+        "values_digest": values_digest({"password": "canary"}),
+    }
     assert "canary" not in repr(releases.info(check_objects=True))
     assert releases.info(names=["other"]) == [] and len(releases.info(namespaces=None, names=["r"])) >= 1
 
@@ -96,7 +131,9 @@ def test_missing_objects_and_workloads_that_are_not_ready(releases: Releases) ->
     (found,) = releases.info(check_objects=True)
     space = releases.kube.namespace
     assert found["missing"] == []
-    assert found["not_ready"] == [{"object": f"Deployment {space}/web", "why": "its controller has not seen the change yet"}]
+    assert found["not_ready"] == [
+        {"object": f"Deployment {space}/web", "why": "its controller has not seen the change yet"}
+    ]
     releases.kube.server.kubectl("delete", "cm/one", "-n", space)
     (found,) = releases.info(check_objects=True)
     assert found["missing"] == [f"ConfigMap {space}/one"]
