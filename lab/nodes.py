@@ -16,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from . import builds, charts, images
@@ -36,6 +37,14 @@ NODE_FLAGS = [
 
 def podman(*words: str | os.PathLike[str]) -> str:
     return run(["podman", *words]).stdout.strip()
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Podman 4.3 was seen to hang for minutes when one lab's containers started while another's were removed."""
+    with (CACHE / "podman.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def containers(lab: Lab) -> dict[str, str]:
@@ -60,10 +69,13 @@ def free_subnet(name: str) -> str:
 
 
 def free_ports(name: str, count: int) -> int:
-    """First of `count` loopback ports that nothing listens on."""
+    """First of `count` loopback ports that no lab has reserved and nothing listens on."""
+    reserved = podman("network", "ls", "--format", "{{.Labels}}", "--filter", f"label={LABEL}")
     start = int(hashlib.sha256(name.encode()).hexdigest(), 16)
     for offset in range(400):
         base = 20000 + (start + offset) % 400 * 25
+        if f"{LABEL}.port={base}" in reserved:
+            continue
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(base, base + count):
                 probe = stack.enter_context(socket.socket())
@@ -78,7 +90,8 @@ def reserve(lab: Lab) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not lab.subnet:
             lab.subnet, lab.port = free_subnet(lab.name), free_ports(lab.name, 25)
-            podman("network", "create", "--label", f"{LABEL}={lab.name}", "--subnet", lab.subnet, lab.name)
+            labels = ["--label", f"{LABEL}={lab.name}", "--label", f"{LABEL}.port={lab.port}"]
+            podman("network", "create", *labels, "--subnet", lab.subnet, lab.name)
             lab.save()
 
 
@@ -166,10 +179,11 @@ def up(name: str, workers: int) -> Lab:
     if not key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {name}", "-f", key])
     with step(f"{len(lab.nodes)} nodes of {name}"), ThreadPoolExecutor() as pool:
-        present = containers(lab)
-        services = pool.submit(start_services, lab, present)
-        list(pool.map(lambda node: start_node(lab, node, present), lab.nodes))
-        services.result()
+        with one_at_a_time():
+            present = containers(lab)
+            start_services(lab, present)
+            for node in lab.nodes:
+                start_node(lab, node, present)
         known = list(pool.map(lambda node: wait_for_node(lab, node), lab.nodes))
         (lab.directory / "known_hosts").write_text("\n".join(known) + "\n")
     return lab
@@ -199,7 +213,7 @@ def controller_programs() -> pathlib.Path:
 def down(name: str) -> None:
     """Remove the lab and everything of it; the caches stay."""
     lab = Lab.load(name) or Lab(name)
-    with step(f"removing lab {name}"):
+    with step(f"removing lab {name}"), one_at_a_time():
         for container in containers(lab):
             podman("rm", "--force", "--time", "0", "--volumes", container)
         prefix = f"{name}-"

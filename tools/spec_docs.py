@@ -78,6 +78,15 @@ def table(spec: dict[str, Any]) -> str:
     return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *body])
 
 
+def attributes(spec: dict[str, Any]) -> list[str]:
+    """Return one line for each attribute of a role: what check and diff mode do."""
+    lines = []
+    for name, attribute in (spec.get("attributes") or {}).items():
+        details = markdown(attribute.get("details") or attribute.get("description", ""))
+        lines.append(f"- **{name.replace('_', ' ').capitalize()}**: {attribute['support']}. {details}".rstrip())
+    return [*lines, ""] if lines else []
+
+
 def specs() -> dict[str, dict[str, Any]]:
     """Return role name -> its argument_specs."""
     found = {}
@@ -107,14 +116,12 @@ def pages() -> dict[Path, str]:
     chapters: list[str] = []
     overview = ["| Role | What it does |", "|---|---|"]
     for role, entry_points in specs().items():
-        chapter = []
+        chapter = [*attributes(entry_points["main"]), table(entry_points["main"]), ""]
         for entry_point, spec in entry_points.items():
-            heading = (
-                []
-                if entry_point == "main"
-                else [f"**Entry point `{entry_point}`**: {markdown(spec.get('short_description', ''))}", ""]
-            )
-            chapter += [*heading, table(spec), ""]
+            if entry_point != "main":
+                chapter += [f"**Entry point `{entry_point}`**: {markdown(spec.get('short_description', ''))}", ""]
+                if spec.get("options") != entry_points["main"].get("options"):
+                    chapter += [table(spec), ""]
         body = "\n".join(chapter).rstrip()
         readme = ROOT / "roles" / role / "README.md"
         text = readme.read_text(encoding="utf-8") if readme.is_file() else introduced(role, entry_points["main"])
@@ -123,7 +130,8 @@ def pages() -> dict[Path, str]:
         wanted[readme] = replaced(text, "VARIABLES", body, f"roles/{role}/README.md")
         short = markdown(next(iter(entry_points.values())).get("short_description", "")).rstrip(".")
         overview.append(f"| [{role}](roles/{role}/README.md) | {short} |")
-        chapters += [f"## {role}", "", f"{short}. More in [its README](../roles/{role}/README.md).", "", body, ""]
+        if role != "component":  # the engine: its one variable is filled by roles, not by users
+            chapters += [f"## {role}", "", f"{short}. More in [its README](../roles/{role}/README.md).", "", body, ""]
     for name, marker, body in (
         ("README.md", "ROLES", "\n".join(overview)),
         ("docs/variables.md", "ALL VARIABLES", "\n".join(chapters).rstrip()),

@@ -48,6 +48,12 @@ def test_defaults_are_what_the_argument_spec_says(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", house.ROLES, ids=lambda role: role.name)
+def test_role_says_what_check_and_diff_do(role: Path) -> None:
+    attributes = spec_of(role)["main"].get("attributes") or {}
+    assert [name for name in ("check_mode", "diff_mode") if not attributes.get(name, {}).get("support")] == []
+
+
+@pytest.mark.parametrize("role", house.ROLES, ids=lambda role: role.name)
 def test_every_public_variable_is_used(role: Path) -> None:
     own = [
         path

@@ -53,6 +53,14 @@ def test_rows_show_types_defaults_and_inner_options() -> None:
     ]
 
 
+def test_attributes_are_lines() -> None:
+    spec = {
+        "attributes": {"check_mode": {"support": "full", "details": ["V(x) too."]}, "diff_mode": {"support": "none"}}
+    }
+    assert spec_docs.attributes(spec) == ["- **Check mode**: full. `x` too.", "- **Diff mode**: none.", ""]
+    assert spec_docs.attributes({}) == []
+
+
 def test_only_what_is_between_the_markers_changes() -> None:
     text = "above\n<!-- BEGIN X -->\nold\n<!-- END X -->\nbelow\n"
     assert spec_docs.replaced(text, "X", "new", "f") == "above\n<!-- BEGIN X -->\nnew\n<!-- END X -->\nbelow\n"

@@ -108,9 +108,7 @@ def predict(dry_run: Obj, live: Obj, wanted: Obj, manager: str, now: str) -> Obj
     held = {path for entry in change[0][1:] for path in fields.paths(entry.get("fieldsV1") or {})}
     after_entry = fields.entry_of(dry_run, manager) or {}
     ours = fields.paths(after_entry.get("fieldsV1") or {})
-    for path in sorted(taken - held - ours, key=len, reverse=True):
-        if path[-1].startswith(("f:", "k:", "v:")) and not any(other[: len(path)] == path for other in ours | held):
-            fields.remove(dry_run, path)
+    fields.drop(dry_run, taken, held | ours)
     return dry_run
 
 

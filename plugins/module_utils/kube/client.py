@@ -9,9 +9,8 @@ precondition, patches with a resourceVersion precondition.
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
-import email.message
-import http.client
 import json
 import os
 import queue
@@ -25,6 +24,7 @@ import urllib.parse
 
 from .config import Login
 from .errors import ApiError, KubeError, Unreachable
+from .wire import Wire
 from .x509 import not_after
 
 THREADS = 8
@@ -46,22 +46,6 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
-
-
-class _Https(http.client.HTTPSConnection):
-    """HTTPSConnection with the kubeconfig's tls-server-name."""
-
-    def __init__(self, host: str, port: int | None, *, server_name: str | None, **options: t.Any) -> None:
-        super().__init__(host, port, **options)
-        self._server_name = server_name
-        self._tls: ssl.SSLContext = options["context"]
-
-    def connect(self) -> None:
-        if self._server_name is None:
-            super().connect()
-            return
-        http.client.HTTPConnection.connect(self)
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
 
 
 class Client:
@@ -86,18 +70,18 @@ class Client:
         self._timeout = timeout
         self._patience = PATIENCE if patience is None else patience
         self._first_contact = first_contact
-        self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Wire] = queue.LifoQueue()
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._answered = False
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="kube")
-        self.requests = 0
         url = urllib.parse.urlsplit(login.server)
         try:
             self._host, self._port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         except ValueError as error:
             raise KubeError(f"API server {login.server}", str(error), "Correct host", reason="config") from error
         self._prefix = url.path.rstrip("/")
+        self._netloc = url.netloc.rpartition("@")[2]
         self._context = _tls(login) if url.scheme == "https" else None
 
     # -- many at once ---------------------------------------------------------------------------
@@ -183,13 +167,13 @@ class Client:
                 raise Unreachable(
                     self.login.server, f"TLS failed: {error.reason or error}", "Check host, port and client certificate"
                 ) from error
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 problem, pause = error, delay
             else:
                 self._answered = True
                 if status < 300:
                     return status, json.loads(raw) if raw else {}
-                refusal = ApiError(method, path, status, _status(raw), _seconds(headers.get("Retry-After")))
+                refusal = ApiError(method, path, status, _status(raw), _seconds(headers.get("retry-after")))
                 if status == 401:
                     if self.login.token_file and not renewed:
                         renewed, self._token = True, None
@@ -208,67 +192,65 @@ class Client:
 
     def _once(
         self, method: str, url: str, payload: bytes | None, content_type: str, accept: str
-    ) -> tuple[int, email.message.Message, bytes]:
-        headers = {"Accept": accept, "User-Agent": "enclii-platform", **self.login.headers}
-        if payload is not None:
-            headers["Content-Type"] = content_type
-        bearer = self._bearer()
-        if bearer:
-            headers["Authorization"] = "Bearer " + bearer
-        elif self.login.basic:
-            headers["Authorization"] = "Basic " + self.login.basic
+    ) -> tuple[int, dict[str, str], bytes]:
+        head = self._head(method, url, accept, content_type if payload is not None else "")
         try:
             connection, used = self._idle.get_nowait(), True
         except queue.Empty:
             connection, used = self._open(), False
-        self.requests += 1
         while True:
             try:
-                connection.request(method, url, payload, headers)
-                response = connection.getresponse()
-                raw = response.read()
+                status, headers, raw, keep = connection.exchange(head, payload)
                 break
-            except (OSError, http.client.HTTPException):
+            except OSError:
                 connection.close()
                 if not used:
                     raise
                 # The server closed an idle connection; that is no failure, a fresh one decides.
                 connection, used = self._open(), False
-        if response.will_close:
-            connection.close()
-        else:
+        if keep:
             self._idle.put(connection)
-        return response.status, response.headers, raw
+        else:
+            connection.close()
+        return status, headers, raw
 
-    def _open(self) -> http.client.HTTPConnection:
+    def _head(self, method: str, url: str, accept: str, content_type: str) -> str:
+        lines = [
+            f"{method} {url} HTTP/1.1",
+            f"Host: {self._netloc}",
+            f"Accept: {accept}",
+            "User-Agent: enclii-platform",
+        ]
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        bearer = self._bearer()
+        if bearer:
+            lines.append(f"Authorization: Bearer {bearer}")
+        elif self.login.basic:
+            lines.append(f"Authorization: Basic {self.login.basic}")
+        lines += [f"{name}: {value}" for name, value in self.login.headers]
+        if not all(line.isprintable() and line.isascii() for line in lines):
+            cause = "token, impersonated user or address hold a character that cannot stand in a request"
+            raise KubeError(f"Login ({self.login.origin})", cause, "Give it without line breaks", reason="config")
+        return "".join(f"{line}\r\n" for line in lines)
+
+    def _open(self) -> Wire:
         host, port = self._host, self._port
-        tunnel: dict[str, str] | None = None
+        tunnel: tuple[str, str] | None = None
         if self.login.proxy:
             proxy = urllib.parse.urlsplit(self.login.proxy)
-            if proxy.scheme not in ("", "http") or not proxy.hostname:
+            if proxy.scheme != "http" or not proxy.hostname:
+                cause = "only http:// proxies are supported"
                 raise KubeError(
-                    f"proxy {proxy.scheme}://{proxy.hostname}",
-                    "only http:// proxies are supported",
-                    "Give http://host:port",
-                    reason="config",
+                    f"proxy {proxy.scheme}://{proxy.hostname}", cause, "Give http://host:port", reason="config"
                 )
-            tunnel = {}
+            login = ""
             if proxy.username:
-                import base64
-
                 secret = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
-                tunnel["Proxy-Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
+                login = "Basic " + base64.b64encode(secret.encode()).decode()
+            tunnel = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}", login)
             host, port = proxy.hostname, proxy.port or 3128
-        connection: http.client.HTTPConnection
-        if self._context is None:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
-        else:
-            connection = _Https(
-                host, port, server_name=self.login.tls_server_name, context=self._context, timeout=self._timeout
-            )
-        if tunnel is not None:
-            connection.set_tunnel(self._host, self._port, headers=tunnel)
-        return connection
+        return Wire(host, port, self._timeout, self._context, self.login.tls_server_name or self._host, tunnel)
 
     def _bearer(self) -> str | None:
         if not self.login.token_file:

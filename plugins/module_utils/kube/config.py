@@ -53,7 +53,7 @@ class Login:
     basic: str | None = None
     tls_server_name: str | None = None
     proxy: str | None = None
-    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    headers: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     origin: str = ""
 
 
@@ -147,17 +147,10 @@ def _from_kubeconfig(source: t.Any, context: str | None, environ: t.Mapping[str,
 
 
 def _impersonate(login: Login, user: t.Mapping[str, t.Any]) -> None:
-    if user.get("as"):
-        login.headers["Impersonate-User"] = user["as"]
-    if user.get("as-uid"):
-        login.headers["Impersonate-Uid"] = user["as-uid"]
-    if user.get("as-groups"):
-        # One header line can carry one group only; http.client sends a name once.
-        if len(user["as-groups"]) > 1:
-            raise ConfigError(
-                login.origin, "impersonation of several groups is not supported", "Use one as-groups entry"
-            )
-        login.headers["Impersonate-Group"] = user["as-groups"][0]
+    for key, header in (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid")):
+        if user.get(key):
+            login.headers.append((header, str(user[key])))
+    login.headers += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or []]
 
 
 def _read_files(source: t.Any, environ: t.Mapping[str, str]) -> tuple[dict[str, t.Any], str, str]:

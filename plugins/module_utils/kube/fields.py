@@ -205,6 +205,15 @@ def remove(live: Obj, path: Path) -> None:
             node.remove(value)
 
 
+def drop(live: Obj, gone: set[Path], kept: set[Path]) -> None:
+    """Remove the values at paths nobody owns any more, as the server does after an apply: whole items before their parts,
+    nothing that holds something owned, no key of an item that stays."""
+    for path in sorted(gone - kept, key=len):
+        is_key = len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
+        if not is_key and not any(other[: len(path)] == path for other in kept):
+            remove(live, path)
+
+
 def _child(node: t.Any, step: str) -> t.Any:
     if step.startswith("f:"):
         return node.get(step[2:]) if isinstance(node, dict) else None

@@ -190,3 +190,20 @@ def test_ca_bundle_is_never_taken_over(kube: t.Any, with_bundle: bool) -> None:
         assert kube.apply(hook)["counts"] == {"unchanged": 1}
     finally:
         kube.server.kubectl("delete", "validatingwebhookconfiguration", name, "--ignore-not-found")
+
+
+@pytest.mark.parametrize("way", ["kubectl-client-side-apply", "helm-update"])
+def test_items_that_are_not_wanted_go_away_in_check_mode_too(kube: t.Any, way: str) -> None:
+    made = deployment(kube, replicas=1)
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    container["ports"] = [{"containerPort": 80}, {"containerPort": 81}]
+    made["spec"]["template"]["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+    kube.server.kubectl(*WAYS[way], stdin=json.dumps(made))
+    wanted = deployment(kube, replicas=1)
+    wanted["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "B", "value": "3"}]
+    foretold, real = kube.apply(wanted, check=True, diff=True), kube.apply(wanted, diff=True)
+    assert foretold["diff"] == real["diff"]
+    container = kube.live("deploy", "web")["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [{"name": "B", "value": "3"}] and "ports" not in container
+    assert kube.apply(wanted)["counts"] == {"unchanged": 1}

@@ -40,7 +40,9 @@ SPECS = st.fixed_dictionaries(
         "keyed": ITEMS,
         "free": st.dictionaries(st.sampled_from("ab"), FREE, max_size=2),
         "named": st.dictionaries(
-            st.sampled_from("ab"), st.fixed_dictionaries({}, optional={"n": st.integers(6, 8), "m": st.just("m")}), max_size=2
+            st.sampled_from("ab"),
+            st.fixed_dictionaries({}, optional={"n": st.integers(6, 8), "m": st.just("m")}),
+            max_size=2,
         ),
     },
 )
@@ -53,11 +55,18 @@ def things(server: t.Any) -> t.Iterator[t.Callable[..., Obj]]:
     root = f"/apis/{GROUP}/v1/things/"
 
     def body(name: str, spec: Obj, labels: Obj) -> Obj:
-        return {"apiVersion": f"{GROUP}/v1", "kind": "Thing", "metadata": {"name": name, "labels": labels}, "spec": spec}
+        return {
+            "apiVersion": f"{GROUP}/v1",
+            "kind": "Thing",
+            "metadata": {"name": name, "labels": labels},
+            "spec": spec,
+        }
 
     def apply(manager: str, name: str, spec: Obj, labels: Obj) -> Obj:
         query = f"?fieldManager={manager}&force=true"
-        return t.cast(Obj, server.raw(root + name + query, "PATCH", body(name, spec, labels), "application/apply-patch+yaml"))
+        return t.cast(
+            Obj, server.raw(root + name + query, "PATCH", body(name, spec, labels), "application/apply-patch+yaml")
+        )
 
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     server.raw(path, "POST", definition)
@@ -108,7 +117,9 @@ def test_the_property_above_met_enough_proofs(server: t.Any) -> None:
 def test_set_ids_are_kubectls(kube: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECTL_APPLYSET", "true")
     manifest = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: a, namespace: {kube.namespace}}}\n"
-    kube.server.kubectl("apply", "--prune", "--applyset=secrets/theirs", "-n", kube.namespace, "-f", "-", stdin=manifest)
+    kube.server.kubectl(
+        "apply", "--prune", "--applyset=secrets/theirs", "-n", kube.namespace, "-f", "-", stdin=manifest
+    )
     parent = kube.live("secret", "theirs")["metadata"]
     assert parent["labels"][applyset.ID] == applyset.set_id("theirs", kube.namespace, "Secret")
     assert parent["annotations"].keys() >= {applyset.TOOLING, applyset.GROUP_KINDS, applyset.NAMESPACES}

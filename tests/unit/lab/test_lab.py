@@ -90,11 +90,14 @@ def test_a_failed_program_is_named_with_its_last_words() -> None:
         core.run(["sh", "-c", "echo last words >&2; exit 3"])
 
 
-def test_a_taken_port_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taken_and_reserved_ports_are_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "podman", lambda *words: "")
     base = nodes.free_ports("a-name", 25)
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", base + 3))
         assert nodes.free_ports("a-name", 25) != base
+    monkeypatch.setattr(nodes, "podman", lambda *words: f"dev.enclii.lab=other,dev.enclii.lab.port={base}")
+    assert nodes.free_ports("a-name", 25) != base
 
 
 def test_a_build_is_found_by_the_content_it_is_made_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,9 +114,7 @@ class Server:
         self.live = merged(self.schema, self.live, value)
         others = {path for name, paths in self.owners.items() if name != manager for path in paths}
         holder = {"spec": self.live}
-        for path in sorted(before - new - others, key=len, reverse=True):
-            if not any(other[: len(path)] == path for other in new | others):
-                fields.remove(holder, path)
+        fields.drop(holder, before, new | others)
         self.live = holder.get("spec")
         self.owners[manager] = new
 
