@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube import front
-from ansible_collections.enclii.platform.plugins.module_utils.kube.arguments import APPLY
-from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
+from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result, arguments, front
 
 
 class ActionModule(InProcess):
     """Same arguments, same library function as the module."""
 
-    spec = APPLY
+    spec = arguments.APPLY
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
         return front.apply(params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube import front
-from ansible_collections.enclii.platform.plugins.module_utils.kube.arguments import RELEASE_INFO
-from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
+from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result, arguments, front
 
 
 class ActionModule(InProcess):
     """Same arguments, same library function as the module."""
 
-    spec = RELEASE_INFO
+    spec = arguments.RELEASE_INFO
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
         return front.release_info(params, environ)

@@ -41,11 +41,12 @@ from datetime import UTC, datetime
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.enclii.platform.plugins.module_utils.component.sealing_keys import BackupError, read
-
 
 def sealing_keys(text: str, namespace: str) -> dict[str, t.Any]:
     """The keys of a backup, as plain data."""
+    # Ansible loads all filters of a collection in every process that uses one; only this one needs cryptography, which takes long.
+    from ansible_collections.enclii.platform.plugins.module_utils.component.sealing_keys import BackupError, read
+
     try:
         return read(text, namespace, datetime.now(UTC))._asdict()
     except BackupError as error:

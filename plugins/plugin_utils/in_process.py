@@ -17,8 +17,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, Validati
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube import front
-from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import ApiError, KubeError
+from ansible_collections.enclii.platform.plugins.plugin_utils.kube_library import load
+
+front = load("front")
+arguments = load("arguments")
+errors = load("errors")
 
 Result = dict[str, t.Any]
 
@@ -50,7 +53,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
         environ.update(task_environment)
         try:
             result.update(self.work(checked.validated_parameters, environ))
-        except (KubeError, ApiError) as error:
+        except (errors.KubeError, errors.ApiError) as error:
             result.update(failed=True, changed=front.did_change(error), **front.failure(error))
         return result
 
@@ -71,5 +74,5 @@ class InProcess(ActionBase):  # type: ignore[misc]
         try:
             path = str(self._find_needle("files", src))
         except AnsibleError:
-            return front.read_file(src)  # whose own error names file, cause and next step
+            return t.cast("tuple[bytes, str]", front.read_file(src))  # whose own error names file, cause and next step
         return front.read_file(str(self._loader.get_real_file(path)))[0], path

@@ -38,7 +38,7 @@ CA = private_ca.assess({}, "", {}, "", "")._asdict()
 
 @pytest.fixture(scope="session", params=CASES)
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Role name -> {definition, values, objects}."""
+    """Role name -> {data, values, objects}: what it declares, what Helm gets, what the API server gets."""
     output = tmp_path_factory.mktemp("contract") / "rendered.json"
     variables = {
         "contract_root": str(house.ROOT),
@@ -54,7 +54,9 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         cwd=house.ROOT, check=False, capture_output=True, text=True,
         env=os.environ | {"ANSIBLE_INVENTORY_ENABLED": "host_list"},
     )  # fmt: skip
-    assert run.returncode == 0, run.stdout + run.stderr
+    if run.returncode != 0:
+        errors = [line for line in run.stdout.splitlines() if line.startswith(("[ERROR]", "Origin", "fatal"))]
+        pytest.fail("\n".join(["tests/contract/render.yml failed:", *errors[:3], run.stderr]), pytrace=False)
     return json.loads(output.read_text(encoding="utf-8"))
 
 
@@ -70,7 +72,7 @@ def upstream() -> Path:
 def charts(upstream: Path, rendered: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Chart name -> {values, schema, crds}, for the charts that the components use."""
     found = {}
-    for name in {contract.chart_of(component["definition"]) for component in rendered.values()} - {""}:
+    for name in {contract.chart_of(component["data"]) for component in rendered.values()} - {""}:
         schema = upstream / name / "values.schema.json"
         found[name] = {
             "values": yaml.load((upstream / name / "values.yaml").read_text(encoding="utf-8"), Loader=contract.Loader),

@@ -21,7 +21,7 @@ def test_values_exist_upstream_with_the_same_type(
     role: str, rendered: dict[str, Any], charts: dict[str, dict[str, Any]]
 ) -> None:
     component = rendered[role]
-    chart = charts[contract.chart_of(component["definition"])]
+    chart = charts[contract.chart_of(component["data"])]
     assert component["values"]
     assert contract.value_findings(component["values"], chart["values"], chart["schema"]) == []
 
@@ -31,7 +31,7 @@ def test_values_fit_the_charts_own_schema(
     role: str, rendered: dict[str, Any], charts: dict[str, dict[str, Any]]
 ) -> None:
     component = rendered[role]
-    chart = charts[contract.chart_of(component["definition"])]
+    chart = charts[contract.chart_of(component["data"])]
     if not chart["schema"]:
         pytest.skip(f"the chart of {role} has no values.schema.json")
     assert contract.schema_findings(component["values"], chart["schema"]) == []
@@ -54,14 +54,14 @@ def test_custom_resources_were_among_them(rendered: dict[str, Any], crds: dict[s
 
 @pytest.mark.parametrize("role", WITH_CHART)
 def test_crds_named_are_the_charts(role: str, rendered: dict[str, Any], charts: dict[str, dict[str, Any]]) -> None:
-    definition = rendered[role]["definition"]
-    assert sorted(definition.get("crds", [])) == sorted(charts[contract.chart_of(definition)]["crds"])
+    data = rendered[role]["data"]
+    assert sorted(data.get("crds", [])) == sorted(charts[contract.chart_of(data)]["crds"])
 
 
 def test_the_cluster_role_looks_for_all_crds(rendered: dict[str, Any]) -> None:
     """Role cluster reads all CRDs in one request; the names stand there once more."""
     looked_for = house.load(house.ROOT / "roles" / "cluster" / "vars" / "main.yml")["__cluster_crds"]
-    declared = [name for component in rendered.values() for name in component["definition"].get("crds", [])]
+    declared = [name for component in rendered.values() for name in component["data"].get("crds", [])]
     assert sorted(looked_for) == sorted(declared)
 
 

@@ -43,11 +43,15 @@ def _free_port() -> int:
 
 
 class ApiServer:
-    """start() -> running server with admin kubeconfig at self.kubeconfig; stop() leaves nothing."""
+    """start() -> running server with admin kubeconfig at self.kubeconfig; stop() leaves nothing.
 
-    def __init__(self, *flags: str) -> None:
+    durable: etcd syncs every write to disk, as clusters do; tests do without.
+    """
+
+    def __init__(self, *flags: str, durable: bool = False) -> None:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="enclii-api-"))
         self.flags = flags
+        self.durable = durable
         self.port = _free_port()
         self.host = f"https://127.0.0.1:{self.port}"
         self.token = "admin-token-of-a-throw-away-server"
@@ -63,7 +67,7 @@ class ApiServer:
             "etcd",
             "--data-dir",
             str(self.home / "etcd"),
-            "--unsafe-no-fsync=true",
+            f"--unsafe-no-fsync={str(not self.durable).lower()}",
             "--listen-client-urls",
             f"http://127.0.0.1:{etcd}",
             "--advertise-client-urls",

@@ -227,16 +227,3 @@ def _child(node: t.Any, step: str) -> t.Any:
         position = _index(wanted, node)
         return None if position is None else node[position]
     return None
-
-
-def readable(path: Path) -> str:
-    """f:spec f:ports k:{"port":80} as .spec.ports[port=80]"""
-    text = ""
-    for step in path:
-        if step.startswith("f:"):
-            text += "." + step[2:]
-        elif step.startswith("k:"):
-            text += "[" + ",".join(f"{name}={value}" for name, value in json.loads(step[2:]).items()) + "]"
-        else:
-            text += f"[{step[2:]}]"
-    return text

@@ -50,7 +50,7 @@ _PLAIN_SCALARS = (
 class Wanted:
     """One object as the user wants it, and where it stands.
 
-    body: what is sent; where: "file x.yaml, document 3"; secret: values that must appear nowhere
+    body: what is sent; where: "file x.yaml, document 3, line 12"; namespace: None for cluster-wide objects
     """
 
     body: Obj

@@ -69,7 +69,9 @@ def resolve(
     wanted: list[Wanted], discovery: Discovery, options: Options, apply_set: ApplySet | None
 ) -> tuple[list[Target], list[str]]:
     """(targets in the order of wanted, warnings). KubeError for the first one that is impossible."""
-    coming = dict(_defined(item) for item in wanted if item.kind == "CustomResourceDefinition")
+    # To delete a definition its name is enough; only one that is to come tells what it will serve.
+    definitions = [item for item in wanted if item.kind == "CustomResourceDefinition" and options.state == "present"]
+    coming = dict(_defined(item) for item in definitions)
     targets: list[Target] = []
     warnings: list[str] = []
     seen: dict[Key, Wanted] = {}

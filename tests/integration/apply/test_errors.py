@@ -357,3 +357,52 @@ def test_cluster_info(kube: t.Any) -> None:
     with pytest.raises(Unreachable):
         front.cluster_info({**away, "allow_unreachable": False}, {})
     assert front.cluster_info({**params, "kubeconfig": "/nonexistent"}, {})["reachable"] is False
+
+
+def test_wait_says_what_is_not_ready(kube: t.Any) -> None:
+    """There is no controller behind this server, so a rollout never begins."""
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": kube.namespace},
+                  "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+                      "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}}}  # fmt: skip
+    kube.apply(kube.config_map("old"), apply_set=kube.set())
+    started = time.monotonic()
+    error = kube.fail(deployment, kube.config_map("a"), wait=True, wait_timeout=1, apply_set=kube.set())
+    assert time.monotonic() - started < 4
+    assert (
+        error.reason == "not_ready"
+        and f"Deployment {kube.namespace}/web" in str(error)
+        and "has not seen the change" in str(error)
+    )
+    assert "old" in kube.names("cm"), "nothing is pruned before everything is ready"
+    path = f"/apis/apps/v1/namespaces/{kube.namespace}/deployments/web/status"
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1}
+    timer = threading.Timer(1, kube.server.raw, (path, "PATCH", {"status": status}, "application/merge-patch+json"))
+    timer.start()
+    result = kube.apply(deployment, kube.config_map("a"), wait=True, apply_set=kube.set())
+    timer.join()
+    assert kube.actions(result) == {
+        "Deployment/web": "unchanged",
+        "ConfigMap/a": "unchanged",
+        "ConfigMap/old": "deleted",
+    }
+
+
+def test_absent_waits_for_finalizers_and_names_them(kube: t.Any) -> None:
+    held = kube.config_map("held", finalizers=["example.org/hold"])
+    kube.apply(held)
+    error = kube.fail(held, state="absent", wait=True, wait_timeout=1)
+    assert error.reason == "timeout" and "finalizers: example.org/hold" in str(error)
+    kube.server.kubectl("patch", "cm", "held", "-n", kube.namespace, "-p", '{"metadata":{"finalizers":null}}')
+    assert kube.apply(held, state="absent", wait=True)["counts"] == {"absent": 1}
+
+
+def test_server_name_of_the_kubeconfig(kube: t.Any) -> None:
+    content = json.loads(kube.server.kubeconfig.read_text())
+    for name, good in (("kubernetes.test", True), ("other.test", False)):
+        content["clusters"][0]["cluster"]["tls-server-name"] = name
+        (kube.server.home / "named").write_text(json.dumps(content))
+        if good:
+            assert kube.apply(kube.config_map("a"), kubeconfig=str(kube.server.home / "named"))["changed"]
+        else:
+            error = kube.fail(kube.config_map("a"), kubeconfig=str(kube.server.home / "named"))
+            assert error.reason == "unreachable" and "in the certificate" in str(error)

@@ -245,3 +245,11 @@ def test_api_key_is_never_shown(play: Play, kube: t.Any) -> None:
         args = {"host": kube.server.host, "ca_cert": str(kube.server.ca), "api_key": "canary-token"}
         play.run([{"enclii.platform.cluster_info": args, **way}], "-vvv", ok=False, module_defaults={})
         assert "does not accept the token" in play.output and "canary-token" not in play.output
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_warning_is_shown(play: Play, kube: t.Any, way: str) -> None:
+    thing = {"apiVersion": "no.example.org/v1", "kind": "Thing", "metadata": {"name": "x", "namespace": kube.namespace}}
+    result = play.run([apply_task(kube, "r_1", WAYS[way], definition=[thing])], "--check")
+    assert result["r_1"]["objects"][0]["predicted"]
+    assert "[WARNING]: Thing" in play.output and "it can only be predicted" in " ".join(play.output.split())

@@ -266,7 +266,3 @@ def test_no_proof_without_our_entry(spoil: t.Callable[[Obj], t.Any]) -> None:
     assert fields.proves(wanted({"a": 1}), state, "ours")
     spoil(state)
     assert not fields.proves(wanted({"a": 1}), state, "ours")
-
-
-def test_readable_paths() -> None:
-    assert fields.readable(("f:spec", "f:ports", 'k:{"port":80}', "f:name")) == ".spec.ports[port=80].name"

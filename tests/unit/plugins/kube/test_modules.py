@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import pathlib
 import typing as t
 
 import pytest
+import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
@@ -64,6 +66,24 @@ def test_arguments_reach_the_library_and_no_log(
     )
     assert "canary" not in json.dumps(result) and "canary" not in " ".join(logged)
     assert result["invocation"]["module_args"]["state"] == "present"
+
+
+def test_filter_is_the_same_digest() -> None:
+    from ansible.errors import AnsibleFilterError
+
+    from ansible_collections.enclii.platform.plugins.filter.values_digest import FilterModule
+    from ansible_collections.enclii.platform.plugins.module_utils.kube.helm import values_digest
+
+    digest = FilterModule().filters()["values_digest"]
+    assert digest({"a": 1}) == values_digest({"a": 1.0}) and digest(None) == digest({})
+    assert digest({}) == "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    with pytest.raises(AnsibleFilterError, match="not a list"):
+        digest([1])
+
+
+def test_version_is_the_collections() -> None:
+    root = pathlib.Path(__file__).resolve().parents[4]
+    assert yaml.safe_load((root / "galaxy.yml").read_text())["version"] == front.VERSION
 
 
 def test_failure_tells_what_was_done(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
