@@ -88,7 +88,9 @@ def timed(figure: str, *arguments: str) -> float:
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     took = time.perf_counter() - began
     if done.returncode or "changed=0 " not in done.stdout:
-        raise SystemExit(f"{figure}: exit code {done.returncode}, or something changed\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        raise SystemExit(
+            f"{figure}: exit code {done.returncode}, or something changed\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+        )
     print(f"  {figure:5} {took:6.2f} s", flush=True)
     return took
 

@@ -58,7 +58,7 @@ def component_objects(
     objects: list[dict[str, t.Any]] = []
     try:
         for number, text in enumerate(texts, 1):
-            objects += parse(str(text), f"text {number}")
+            objects += parse(str(text or ""), f"text {number}")
     except (RenderError, KubeError) as error:
         raise AnsibleFilterError(str(error)) from error
     if kind:

@@ -10,10 +10,12 @@ import typing as t
 import pytest
 from labrun import LabRun
 
+ORDER = ("test_kubernetes.py", "test_components.py", "test_molecule.py")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Machines to cluster come first: they start from bare machines, everything else from a cluster."""
-    items.sort(key=lambda item: "test_kubernetes.py" not in str(item.path))
+    """A lab's life: bare machines to a cluster, components from nothing to nothing, then what needs only a cluster."""
+    items.sort(key=lambda item: ORDER.index(item.path.name) if item.path.name in ORDER else len(ORDER))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,10 @@ COMPONENTS = ("storage", "cert_manager", "sealed_secrets", "metrics_server")
 CANARY = f"canary-{secrets.token_hex(12)}"
 KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
 # What Kubernetes and the lab bring; everything else was made by us.
-CLUSTER_KINDS = "namespace,crd,clusterrole,clusterrolebinding,storageclass,apiservice,mutatingwebhookconfiguration,validatingwebhookconfiguration"
+CLUSTER_KINDS = (
+    "namespace,crd,clusterrole,clusterrolebinding,storageclass,apiservice,"
+    "mutatingwebhookconfiguration,validatingwebhookconfiguration"
+)
 SYSTEM_KINDS = "configmap,secret,serviceaccount,role,rolebinding,service,deployment,poddisruptionbudget"
 
 

@@ -28,6 +28,17 @@ _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+
 PLAYBOOK = CLONE / ".venv" / "bin" / "ansible-playbook"
 
 
+def kill_all(pid: int) -> None:
+    """SIGKILL for a process and all below it: Ansible's workers are sessions of their own and would live on."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children:
+        kill_all(int(child))
+
+
 @dataclasses.dataclass
 class Outcome:
     """A run of ansible-playbook that ended by itself, or was killed (rc < 0)."""
@@ -82,7 +93,7 @@ class LabRun:
         for line in process.stdout:
             lines.append(line)
             if kill_at and timer is None and line.startswith("TASK [") and kill_at[0] in line:
-                timer = threading.Timer(kill_at[1], os.killpg, (process.pid, signal.SIGKILL))
+                timer = threading.Timer(kill_at[1], kill_all, (process.pid,))
                 timer.start()
         rc = process.wait()
         if timer:

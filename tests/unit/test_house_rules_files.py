@@ -163,17 +163,20 @@ def test_build_holds_what_it_must_and_nothing_else(tarball: Path) -> None:
 
 
 def test_installed_collection_plays_by_its_full_name(tarball: Path, tmp_path: Path) -> None:
+    # away from the clone, its ansible.cfg and collections that are installed elsewhere, as on a user's machine
+    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_INJECT_FACT_VARS": "false"}
+    environment.pop("ANSIBLE_CONFIG", None)
     install = ["ansible-galaxy", "collection", "install", str(tarball), "-p", str(tmp_path), "--no-deps", "--offline"]
-    installed = subprocess.run(install, cwd=tmp_path, check=False, capture_output=True, text=True)
+    installed = subprocess.run(
+        [*install, "--force"], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+    )
     assert installed.returncode == 0, installed.stderr
+    assert (tmp_path / "ansible_collections" / "enclii" / "platform" / "MANIFEST.json").is_file()
     for namespace in (ROOT / ".collections" / "ansible_collections").iterdir():
         if namespace.name != "enclii":
             (tmp_path / "ansible_collections" / namespace.name).symlink_to(namespace.resolve())
     playbooks = [f"enclii.platform.{path.stem}" for path in sorted((ROOT / "playbooks").glob("*.yml"))]
     assert "enclii.platform.site" in playbooks
-    # away from the clone and its ansible.cfg, as a user would
-    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_INJECT_FACT_VARS": "false"}
-    environment.pop("ANSIBLE_CONFIG", None)
     checked = subprocess.run(
         ["ansible-playbook", "--syntax-check", "-i", str(ROOT / "inventories" / "dev"), *playbooks],
         cwd=tmp_path, env=environment, check=False, capture_output=True, text=True,

@@ -406,3 +406,22 @@ def test_server_name_of_the_kubeconfig(kube: t.Any) -> None:
         else:
             error = kube.fail(kube.config_map("a"), kubeconfig=str(kube.server.home / "named"))
             assert error.reason == "unreachable" and "in the certificate" in str(error)
+
+
+def test_few_rights_are_enough(kube: t.Any) -> None:
+    """An account that may neither look at namespaces nor at autoscalers applies what it may."""
+    space = kube.namespace
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "few", "namespace": space},
+            "rules": [{"apiGroups": ["apps", ""], "resources": ["deployments", "configmaps"], "verbs": ["get", "create", "patch"]}]}  # fmt: skip
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "few", "namespace": space},
+               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"},
+               "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "plain"}]}  # fmt: skip
+    kube.apply(role, binding)
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": space},
+                  "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": {
+                      "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}}}  # fmt: skip
+    objects = [deployment, *(kube.config_map(f"c{number}") for number in range(12))]
+    assert kube.apply(*objects, **plain(kube))["counts"] == {"created": 13}
+    assert kube.apply(*objects, **plain(kube))["counts"] == {"unchanged": 13}
+    error = kube.fail(deployment, state="absent", **plain(kube))
+    assert error.reason == "forbidden" and "cannot delete resource" in str(error) and "(delete)" in str(error)

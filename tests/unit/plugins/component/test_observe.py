@@ -72,8 +72,14 @@ def test_subject(check: dict[str, str], words: str) -> None:
 
 
 def test_rendered_text_becomes_objects_with_labels() -> None:
-    objects = parse("---\n---\napiVersion: v1\nkind: A\nmetadata: {labels: {own: kept, part: mine}}\n---\napiVersion: v1\nkind: B\n", "text 1")
-    assert [one["metadata"]["labels"] for one in labelled(objects, {"part": "ours"})] == [{"own": "kept", "part": "mine"}, {"part": "ours"}]
+    objects = parse(
+        "---\n---\napiVersion: v1\nkind: A\nmetadata: {labels: {own: kept, part: mine}}\n---\napiVersion: v1\nkind: B\n",
+        "text 1",
+    )
+    assert [one["metadata"]["labels"] for one in labelled(objects, {"part": "ours"})] == [
+        {"own": "kept", "part": "mine"},
+        {"part": "ours"},
+    ]
 
 
 @pytest.mark.parametrize("text", ["- 1", "kind: A", "apiVersion: v1"])

@@ -84,7 +84,11 @@ def test_git_does_not_count_and_build_metadata_is_extended(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("ref", "version", "expected"),
     [
-        ("oci://quay.io/jetstack/charts/cert-manager", "v1", Chart("remote", "oci://quay.io/jetstack/charts/cert-manager", "cert-manager", "v1")),
+        (
+            "oci://quay.io/charts/cert-manager",
+            "v1",
+            Chart("remote", "oci://quay.io/charts/cert-manager", "cert-manager", "v1"),
+        ),
         ("metrics-server", "3.13.1", Chart("remote", "metrics-server", "metrics-server", "3.13.1")),
     ],
 )
@@ -100,7 +104,12 @@ def test_archive_by_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "has no Chart.yaml"), ("name: [", "is not YAML"), ("name: demo", "names no chart and version"), ("- a", "names no chart")],
+    [
+        (None, "has no Chart.yaml"),
+        ("name: [", "is not YAML"),
+        ("name: demo", "names no chart and version"),
+        ("- a", "names no chart"),
+    ],
 )
 def test_unusable_directory(tmp_path: Path, content: str | None, words: str) -> None:
     if content is not None:

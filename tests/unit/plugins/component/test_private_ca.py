@@ -8,7 +8,12 @@ from __future__ import annotations
 import base64
 
 from ansible_collections.enclii.platform.plugins.module_utils.component.observe import fingerprint
-from ansible_collections.enclii.platform.plugins.module_utils.component.private_ca import FINGERPRINT, GENERATION, NOT_KNOWN_YET, assess
+from ansible_collections.enclii.platform.plugins.module_utils.component.private_ca import (
+    FINGERPRINT,
+    GENERATION,
+    NOT_KNOWN_YET,
+    assess,
+)
 
 
 def pem(word: str) -> str:
@@ -17,7 +22,10 @@ def pem(word: str) -> str:
 
 
 def roots(*words: str) -> dict[str, dict[str, str]]:
-    return {f"enclii-ca-{number}": {"certificate": pem(word), "fingerprint": fingerprint(pem(word))} for number, word in enumerate(words, 1)}
+    return {
+        f"enclii-ca-{n}": {"certificate": pem(word), "fingerprint": fingerprint(pem(word))}
+        for n, word in enumerate(words, 1)
+    }
 
 
 def record(generation: int, word: str) -> dict[str, str]:

@@ -28,7 +28,9 @@ def rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def secret(key: t.Any, name: str = "key1", state: str | None = "active", days: int = 365, certified: t.Any = None) -> Obj:
+def secret(
+    key: t.Any, name: str = "key1", state: str | None = "active", days: int = 365, certified: t.Any = None
+) -> Obj:
     """A Secret as the controller makes it; certified: another key than the one in it."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     certificate = (
@@ -46,7 +48,11 @@ def secret(key: t.Any, name: str = "key1", state: str | None = "active", days: i
 
 
 def test_backup_as_kubectl_writes_it(rsa_key: rsa.RSAPrivateKey) -> None:
-    listed = {"apiVersion": "v1", "kind": "List", "items": [secret(rsa_key), secret(rsa_key, "key2", "compromised", days=-1)]}
+    listed = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [secret(rsa_key), secret(rsa_key, "key2", "compromised", days=-1)],
+    }
     backup = read(json.dumps(listed), "enclii-system", NOW)
     assert [one["metadata"] for one in backup.objects] == [
         {"name": "key1", "namespace": "enclii-system", "labels": {KEY_LABEL: "active"}},
@@ -64,7 +70,10 @@ def with_data(one: Obj, **data: str) -> Obj:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda one, key: with_data(one, tls_key=base64.b64encode(CANARY.encode()).decode()), "key1 .* no readable PEM private key"),
+        (
+            lambda one, key: with_data(one, tls_key=base64.b64encode(CANARY.encode()).decode()),
+            "key1 .* no readable PEM private key",
+        ),
         (lambda one, key: with_data(one, tls_key=CANARY), "tls.key is not base64"),
         (lambda one, key: with_data(one, tls_crt=base64.b64encode(b"x").decode()), "tls.crt is no PEM certificate"),
         (lambda one, key: {**one, "data": {}}, "has no tls.crt"),
@@ -74,10 +83,15 @@ def with_data(one: Obj, **data: str) -> Obj:
         (lambda one, key: secret(key, state="compromised"), "holds no active key"),
         (lambda one, key: secret(key, days=-1), "newest active key .* expired on 2026-11-21"),
         (lambda one, key: secret(ec.generate_private_key(ec.SECP256R1())), "not an RSA key"),
-        (lambda one, key: secret(key, certified=rsa.generate_private_key(public_exponent=65537, key_size=2048)), "not a pair"),
+        (
+            lambda one, key: secret(key, certified=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+            "not a pair",
+        ),
     ],
 )
-def test_what_would_crash_the_controller_is_refused(rsa_key: rsa.RSAPrivateKey, change: t.Callable[..., Obj], words: str) -> None:
+def test_what_would_crash_the_controller_is_refused(
+    rsa_key: rsa.RSAPrivateKey, change: t.Callable[..., Obj], words: str
+) -> None:
     with pytest.raises(BackupError, match=words) as caught:
         read(json.dumps(change(secret(rsa_key), rsa_key)), "enclii-system", NOW)
     assert CANARY not in str(caught.value)
