@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
+import signal
 import subprocess
+import tempfile
+import time
 import typing as t
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from labrun import LabRun, Outcome
+from labrun import CLONE, PLAYBOOK, LabRun, Outcome, kill_all
 
 COMPONENTS = ("storage", "cert_manager", "sealed_secrets", "metrics_server")
 CANARY = f"canary-{secrets.token_hex(12)}"
@@ -66,6 +70,24 @@ def releases(lab: LabRun) -> dict[str, dict[str, str]]:
     return {
         one["name"]: one for one in json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
     }
+
+
+def killed_inside_helm(lab: LabRun, release: str, status: str, *arguments: str) -> None:
+    """Run the platform's playbook and end it, Helm included, by SIGKILL while the release has that status."""
+    argv = [str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), "playbooks/platform.yml", *arguments]
+    environment = {**os.environ, "LAB_NAME": lab.lab.name}
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(argv, cwd=CLONE, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            while process.poll() is None and releases(lab).get(release, {}).get("status") != status:
+                time.sleep(0.2)
+            kill_all(process.pid)
+        finally:
+            ended = process.wait()
+            output.seek(0)
+            lab.transcript.append(output.read())
+    assert ended == -signal.SIGKILL, lab.transcript[-1][-3000:]
+    assert releases(lab)[release]["status"] == status
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +164,9 @@ def test_broken_backup_of_sealing_keys_is_refused(
 def test_killed_inside_helm_and_between_steps_and_run_again(cluster: LabRun, key_backup: Path) -> None:
     backup = ("-e", f"sealed_secrets_key_backup={key_backup}")
     assert platform(cluster, *backup, kill_at=("Apply the component's objects", 0.2)).rc < 0
-    killed = platform(cluster, *backup, kill_at=("Install or upgrade the release", 5.0))
-    assert killed.rc < 0
-    assert releases(cluster)["cert-manager"]["status"] == "pending-install"
+    killed_inside_helm(cluster, "cert-manager", "pending-install", *backup)
     assert platform(cluster, *backup, kill_at=("Issue the root", 0.5)).rc < 0
+    killed_inside_helm(cluster, "sealed-secrets", "pending-install", *backup)
     platform(cluster, *backup, "-vvv", "--diff").succeeded()
     assert {one["status"] for one in releases(cluster).values()} == {"deployed"}
     assert changes(platform(cluster, *backup)) == 0
@@ -245,8 +266,7 @@ def test_crds_deleted_by_hand_come_back(cluster: LabRun) -> None:
 
 def test_upgrade_killed_and_run_again(cluster: LabRun) -> None:
     values = ("-e", json.dumps({"metrics_server_values": {"podLabels": {"proof": "upgrade"}}}))
-    assert platform(cluster, *values, kill_at=("Install or upgrade the release", 4.0)).rc < 0
-    assert releases(cluster)["metrics-server"]["status"] == "pending-upgrade"
+    killed_inside_helm(cluster, "metrics-server", "pending-upgrade", *values)
     assert changes(platform(cluster, *values)) > 0
     assert releases(cluster)["metrics-server"]["status"] == "deployed"
     assert changes(platform(cluster, *values)) == 0

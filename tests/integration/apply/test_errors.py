@@ -412,7 +412,8 @@ def test_few_rights_are_enough(kube: t.Any) -> None:
     """An account that may neither look at namespaces nor at autoscalers applies what it may."""
     space = kube.namespace
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "few", "namespace": space},
-            "rules": [{"apiGroups": ["apps", ""], "resources": ["deployments", "configmaps"], "verbs": ["get", "create", "patch"]}]}  # fmt: skip
+            "rules": [{"apiGroups": ["apps", ""], "resources": ["deployments", "configmaps"],
+                       "verbs": ["get", "create", "patch"]}]}  # fmt: skip
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "few", "namespace": space},
                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"},
                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "plain"}]}  # fmt: skip
