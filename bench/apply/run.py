@@ -9,7 +9,9 @@
     ours <= 0.35 x kubernetes.core.k8s with the same file                (first, unchanged)
 
 The stricter reading of the first, 0.6 x (kubectl + empty playbook), and 3,000 mixed objects are reported. The last line of
-stdout is one JSON object. Exit code 1 where a target is missed. Options: --rounds 5, --objects 300, --mixed 3000.
+stdout is one JSON object. Exit code 1 where a target is missed. Options: --rounds 5, --objects 300, --mixed 3000 (0: none),
+--kubeconfig FILE for a cluster that runs already. Without it the lab's cluster where the lab is up (LAB_NAME), which is the
+measure that counts; else, or with --bare, an etcd and API server of its own with nothing around them.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def config_map(number: int, namespace: str) -> Obj:
 
 
 def mixed(number: int, namespace: str) -> Obj:
-    """By turns a ConfigMap, a Secret, a Service, a Deployment, a Role and a NetworkPolicy."""
+    """By turns a ConfigMap, a Secret, a Service, a Deployment (without pods), a Role and a NetworkPolicy."""
     base = config_map(number, namespace)
     del base["data"]
     name, labels = base["metadata"]["name"], {"app": f"a{number}"}
@@ -67,7 +69,7 @@ def mixed(number: int, namespace: str) -> Obj:
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod},
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod},
         },
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [rule]},
         {
@@ -83,16 +85,41 @@ def mixed(number: int, namespace: str) -> Obj:
     return {**base, **kinds[number % len(kinds)]}
 
 
+class Cluster:
+    """A cluster that runs already; of ours in it are only namespaces, which go in the end."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self.kubeconfig = pathlib.Path(kubeconfig).resolve()
+        self.spaces: list[str] = []
+
+    def start(self) -> None:
+        self.kubectl("version")
+
+    def kubectl(self, *args: str) -> str:
+        if args[:2] == ("create", "namespace"):
+            self.spaces.append(args[2])
+        argv = [str(find_binaries()["kubectl"]), "--kubeconfig", str(self.kubeconfig), *args]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout
+
+    def stop(self) -> None:
+        if self.spaces:
+            self.kubectl("delete", "namespace", *self.spaces, "--wait=false")
+
+
 class Bench:
     """One server, one directory of playbooks and manifests, and the seconds of every run."""
 
-    def __init__(self, server: ApiServer, home: pathlib.Path) -> None:
+    def __init__(self, server: ApiServer | Cluster, home: pathlib.Path) -> None:
         self.server, self.home = server, home
         self.seconds: dict[str, list[float]] = {}
         interpreter = "{{ ansible_playbook_python }}"
         host = {"ansible_connection": "local", "ansible_python_interpreter": interpreter}
         (home / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": host}}}))
         self.playbook("empty", [])
+
+    def space(self, name: str, peer: str) -> str:
+        """Namespace of one peer's objects, new in each run: those of the run before may still be on their way out."""
+        return f"bench-{name}-{peer}-{os.getpid()}"
 
     def playbook(self, name: str, tasks: list[Obj]) -> None:
         play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
@@ -101,15 +128,15 @@ class Bench:
     def prepare(self, name: str, make: t.Callable[[int, str], Obj], count: int) -> None:
         """Manifest, namespace and playbooks of one peer's objects; each peer has a namespace of its own."""
         for peer in ("ours", "kubectl", "k8s"):
-            space = f"{name}-{peer}"
+            space = self.space(name, peer)
             self.server.kubectl("create", "namespace", space)
-            path = self.home / f"{space}.yaml"
+            path = self.home / f"{name}-{peer}.yaml"
             path.write_text(yaml.safe_dump_all([make(number, space) for number in range(count)]))
         login = {"kubeconfig": str(self.server.kubeconfig)}
         ours = {
             **login,
             "src": str(self.home / f"{name}-ours.yaml"),
-            "apply_set": {"name": "bench", "namespace": f"{name}-ours"},
+            "apply_set": {"name": "bench", "namespace": self.space(name, "ours")},
         }
         self.playbook(f"{name}-ours", [{"name": "Apply", "enclii.platform.apply": ours}])
         k8s = {
@@ -148,7 +175,7 @@ class Bench:
 
     def peer(self, name: str, peer: str) -> None:
         """First and unchanged run of one peer."""
-        self.clean(f"{name}-{peer}")
+        self.clean(self.space(name, peer))
         for figure, changed in (("first", 1), ("unchanged", 0)):
             if peer == "ours":
                 self.ansible("empty", "empty", None)  # beside the run it is subtracted from
@@ -188,6 +215,16 @@ def report(bench: Bench, load: tuple[float, float, float]) -> Obj:
     }
 
 
+def lab_kubeconfig() -> str | None:
+    """The kubeconfig of the lab where one is up."""
+    from lab.core import default_name
+    from lab.state import Lab
+
+    lab = Lab.load(default_name())
+    path = lab.directory / "kubeconfig" if lab else None
+    return str(path) if path and path.is_file() else None
+
+
 def rounded(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
@@ -199,6 +236,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--objects", type=int, default=300)
     parser.add_argument("--mixed", type=int, default=3000)
+    parser.add_argument("--kubeconfig", default=None)
+    parser.add_argument("--bare", action="store_true")
     options = parser.parse_args()
     if "ENCLII_TEST_BIN" not in os.environ:
         from lab.nodes import controller_programs
@@ -206,7 +245,10 @@ def main() -> int:
         os.environ["ENCLII_TEST_BIN"] = str(controller_programs())
     if missing():
         raise SystemExit(f"bench-apply: {missing()}; `make lab-build` makes them")
-    load, server = os.getloadavg(), ApiServer(durable=True)
+    load = os.getloadavg()
+    kubeconfig = None if options.bare else options.kubeconfig or lab_kubeconfig()
+    server = Cluster(kubeconfig) if kubeconfig else ApiServer(durable=True)
+    print(f"server: {kubeconfig or 'an etcd and API server of its own'}", flush=True)
     try:
         server.start()
         with tempfile.TemporaryDirectory(prefix="enclii-bench-") as home:
@@ -217,11 +259,12 @@ def main() -> int:
                 peers = ["kubectl", "ours", "k8s"]
                 for peer in peers if number % 2 == 0 else reversed(peers):
                     bench.peer("many", peer)
-            print(f"{options.mixed} mixed objects", flush=True)
-            bench.prepare("mixed", mixed, options.mixed)
-            for peer in ("kubectl", "ours"):
-                bench.peer("mixed", peer)
-            outcome = rounded(report(bench, load))
+            if options.mixed:
+                print(f"{options.mixed} mixed objects", flush=True)
+                bench.prepare("mixed", mixed, options.mixed)
+                for peer in ("kubectl", "ours"):
+                    bench.peer("mixed", peer)
+            outcome = {"server": "cluster" if kubeconfig else "bare", **rounded(report(bench, load))}
     finally:
         server.stop()
     for name, target in {**outcome["targets"], **outcome["strict_reading_reported_only"]}.items():

@@ -77,7 +77,9 @@ def killed_inside_helm(lab: LabRun, release: str, status: str, *arguments: str) 
     argv = [str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), "playbooks/platform.yml", *arguments]
     environment = {**os.environ, "LAB_NAME": lab.lab.name}
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(argv, cwd=CLONE, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            argv, cwd=CLONE, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             while process.poll() is None and releases(lab).get(release, {}).get("status") != status:
                 time.sleep(0.2)
@@ -230,6 +232,11 @@ def test_volume_holds_what_was_written(cluster: LabRun) -> None:
 
 
 # -- a second run, and what others did meanwhile -------------------------------------------------
+
+
+def test_backup_that_is_no_longer_named_restarts_the_controller_once(cluster: LabRun) -> None:
+    assert changes(platform(cluster)) == 1
+    converged(cluster)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -91,14 +91,19 @@ def test_two_control_planes_are_refused(bare: LabRun, tmp_path) -> None:
 
 
 @contextlib.contextmanager
-def kubeadm_dies(lab: LabRun, node: str, seconds: float) -> t.Iterator[None]:
-    """Kill the first kubeadm on a node so many seconds after it begins; fails where there was none to kill."""
-    command = f"echo waiting; until pid=$(pidof kubeadm); do sleep 0.02; done; sleep {seconds}; kill -KILL $pid && echo killed"
+def kubeadm_dies(lab: LabRun, node: str, verb: str, once: str) -> t.Iterator[None]:
+    """Kill `kubeadm <verb>` on a node once a shell condition holds there; fails where there was nothing to kill."""
+    # The brackets keep pgrep from finding the shell that looks.
+    find = f"pid=$(pgrep -o -f 'kubeadm[ ]{verb}') && {once}"
+    command = f"echo waiting; until {find}; do sleep 0.02; done; kill -KILL $pid && echo killed"
     killer = subprocess.Popen([*lab.ssh(node), command], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert killer.stdout is not None
     assert killer.stdout.readline() == "waiting\n"
     yield
-    assert killer.communicate(timeout=60)[0] == "killed\n"
+    try:
+        assert killer.communicate(timeout=10)[0] == "killed\n"
+    finally:
+        killer.kill()
 
 
 @pytest.mark.parametrize(("task", "seconds"), [("Published binaries", 1.5), ("Configuration and services", 0.7)])
@@ -107,7 +112,7 @@ def test_a_run_is_killed_while_installing(bare: LabRun, task: str, seconds: floa
 
 
 def test_kubeadm_dies_while_initialising(bare: LabRun) -> None:
-    with kubeadm_dies(bare, "cp-1", 2.5):
+    with kubeadm_dies(bare, "cp-1", "init", "test -e /etc/kubernetes/manifests/kube-apiserver.yaml"):
         run = bare.playbook("bootstrap")
     assert run.rc > 0
     assert "kubeadm init failed" in run.output
@@ -134,7 +139,7 @@ def test_kubeadm_dies_while_joining(bare: LabRun) -> None:
     """The worker is reset and joined anew by the next run."""
     bare.playbook("bootstrap").succeeded()
     bare.playbook("bootstrap", "--limit", "worker-3", "-e", "kubernetes_state=absent").succeeded()
-    with kubeadm_dies(bare, "worker-3", 0.0):
+    with kubeadm_dies(bare, "worker-3", "join", "true"):
         run = bare.playbook("bootstrap")
     assert run.rc > 0
     assert "kubeadm join failed" in run.output

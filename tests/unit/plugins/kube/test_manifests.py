@@ -84,7 +84,8 @@ BOTH_JSON = st.recursive(
 
 @given(st.dictionaries(BOTH, BOTH_JSON, max_size=3))
 def test_what_pyyaml_writes_is_read_as_it_was(value: t.Any) -> None:
-    assert manifests.load_yaml(yaml.safe_dump(value, allow_unicode=True)) == value
+    # Every text in quotes: what PyYAML leaves bare (0E0) Kubernetes may read as a number.
+    assert manifests.load_yaml(yaml.safe_dump(value, allow_unicode=True, default_style='"')) == value
 
 
 @pytest.mark.parametrize(
