@@ -39,7 +39,7 @@ def ensure() -> None:
         with step(f"installing {' '.join(missing)}"):
             env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             run(["apt-get", "update", "-qq"], env=env)
-            run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], env=env)
+            run(["apt-get", "install", "-y", "-qq", *missing], env=env)
     go = shutil.which("go")
     if not go:
         raise LabError(f"no `go` in PATH: install Go 1.{GO_MINOR} or newer (https://go.dev/dl)")

@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -286,7 +287,9 @@ def test_upgrade_killed_and_run_again(cluster: LabRun) -> None:
 
 def test_same_version_with_other_content_is_an_upgrade(cluster: LabRun, tmp_path: Path) -> None:
     chart = tmp_path / "sealed-secrets"
-    subprocess.run(["cp", "-r", f"{cluster.lab.paths['charts']}/sealed-secrets", str(chart)], check=True)
+    # follows the link: the lab's own chart stays as it is
+    shutil.copytree(Path(cluster.lab.paths["charts"]) / "sealed-secrets", chart)
+    (chart / "templates" / "NOTES.txt").chmod(0o644)
     with (chart / "templates" / "NOTES.txt").open("a") as notes:
         notes.write("\nAnother content.\n")
     was = releases(cluster)["sealed-secrets"]["chart"]
@@ -310,7 +313,7 @@ def test_same_version_with_other_content_is_an_upgrade(cluster: LabRun, tmp_path
 )
 def test_wrong_cluster_is_refused_before_any_change(cluster: LabRun, variable: str, words: str) -> None:
     was = everything(cluster)
-    run = platform(cluster, "-e", variable, "-e", "enclii_environments=['enclii-other']")
+    run = platform(cluster, "-e", variable, "-e", json.dumps({"enclii_environments": ["enclii-other"]}))
     assert run.rc != 0
     assert words in run.output
     assert everything(cluster) == was
@@ -379,7 +382,7 @@ def test_rotation_on_demand_keeps_the_previous_root(cluster: LabRun) -> None:
 def test_external_changes_nothing_and_verifies(cluster: LabRun) -> None:
     external = [word for name in COMPONENTS for word in ("-e", f"{name}_state=external")]
     was = everything(cluster)
-    assert changes(platform(cluster, *external)) == 0
+    assert changes(platform(cluster, *external, "-e", "storage_class=enclii-local")) == 0
     assert everything(cluster) == was
     run = platform(cluster, *external, "-e", "storage_class=nobody")
     assert run.rc != 0
