@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import ipaddress
 import json
@@ -16,11 +15,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from . import builds, charts, images
-from .core import CACHE, CLONE, LabError, digest, run, say, step
+from .core import CACHE, CLONE, LabError, digest, locked, run, say, step
 from .state import VOLUMES, Lab
 
 LABEL = "dev.enclii.lab"
@@ -39,12 +37,9 @@ def podman(*words: str | os.PathLike[str]) -> str:
     return run(["podman", *words]).stdout.strip()
 
 
-@contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> contextlib.AbstractContextManager[None]:
     """Podman 4.3 was seen to hang for minutes when one lab's containers started while another's were removed."""
-    with (CACHE / "podman.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return locked(CACHE / "podman.lock")
 
 
 def containers(lab: Lab) -> dict[str, str]:
@@ -86,8 +81,7 @@ def free_ports(name: str, count: int) -> int:
 
 def reserve(lab: Lab) -> None:
     """Settle network and ports. Two labs that start at once wait for each other here."""
-    with (CACHE / "reserve.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with locked(CACHE / "reserve.lock"):
         if not lab.subnet:
             lab.subnet, lab.port = free_subnet(lab.name), free_ports(lab.name, 25)
             labels = ["--label", f"{LABEL}={lab.name}", "--label", f"{LABEL}.port={lab.port}"]
@@ -212,6 +206,9 @@ def controller_programs() -> pathlib.Path:
 
 def down(name: str) -> None:
     """Remove the lab and everything of it; the caches stay."""
+    if not shutil.which("podman"):
+        say("no podman on this machine, so no lab to remove")
+        return
     lab = Lab.load(name) or Lab(name)
     with step(f"removing lab {name}"), one_at_a_time():
         for container in containers(lab):
