@@ -10,11 +10,11 @@ import typing as t
 import pytest
 from labrun import LabRun
 
-ORDER = ("test_kubernetes.py", "test_components.py", "test_molecule.py")
+ORDER = ("test_kubernetes.py", "test_components.py", "test_remote_charts.py", "test_molecule.py", "test_reset.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A lab's life: bare machines to a cluster, components from nothing to nothing, then what needs only a cluster."""
+    """A lab's life: bare machines to a cluster, components from nothing to nothing, then what needs only a cluster, and its end."""
     items.sort(key=lambda item: ORDER.index(item.path.name) if item.path.name in ORDER else len(ORDER))
 
 

@@ -23,11 +23,6 @@ import pytest
 from labrun import LabRun
 
 CANARY = f"canary-{secrets.token_hex(12)}"
-ETCDCTL = (
-    "crictl exec $(crictl ps -q --name '^etcd$') etcdctl --endpoints https://127.0.0.1:2379 "
-    "--cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt "
-    "--key /etc/kubernetes/pki/etcd/server.key"
-)
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
 
 
@@ -44,7 +39,8 @@ def namespace(cluster: LabRun) -> t.Iterator[str]:
     """A namespace of these tests."""
     cluster.kubectl("create", "namespace", "kubernetes-test")
     yield "kubernetes-test"
-    cluster.kubectl("delete", "namespace", "kubernetes-test", "--wait=false")
+    # waits until all of it is gone: the next tests compare what is on the cluster
+    cluster.kubectl("delete", "namespace", "kubernetes-test")
 
 
 # -- bare machines -------------------------------------------------------------------------------
@@ -204,12 +200,8 @@ def test_secrets_are_encrypted_in_etcd(cluster: LabRun, namespace: str) -> None:
         content = {"stringData" if kind == "Secret" else "data": {"value": CANARY}}
         thing = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, **content}
         cluster.kubectl("create", "-f", "-", given=json.dumps(thing))
-    hidden = cluster.on(
-        "cp-1", f"{ETCDCTL} get /registry/secrets/{namespace}/hidden --print-value-only | tr -c '[:print:]' ."
-    )
-    shown = cluster.on(
-        "cp-1", f"{ETCDCTL} get /registry/configmaps/{namespace}/open --print-value-only | tr -c '[:print:]' ."
-    )
+    hidden = cluster.stored(f"secrets/{namespace}/hidden")
+    shown = cluster.stored(f"configmaps/{namespace}/open")
     assert CANARY in shown, "the way we read etcd shows values"
     assert hidden.startswith("k8s:enc:secretbox:v1:key1:")
     assert CANARY not in hidden

@@ -25,6 +25,11 @@ from lab.inventory import inventory  # noqa: E402
 from lab.state import Lab  # noqa: E402
 
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+ETCDCTL = (
+    "crictl exec $(crictl ps -q --name '^etcd$') etcdctl --endpoints https://127.0.0.1:2379 "
+    "--cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt "
+    "--key /etc/kubernetes/pki/etcd/server.key"
+)
 PLAYBOOK = CLONE / ".venv" / "bin" / "ansible-playbook"
 
 
@@ -76,16 +81,22 @@ class LabRun:
     def address(self, node: str) -> str:
         return str(self.hosts[node]["kubernetes_node_ip"])
 
-    def playbook(self, name: str, *arguments: str, kill_at: tuple[str, float] | None = None) -> Outcome:
+    def playbook(
+        self,
+        name: str,
+        *arguments: str,
+        kill_at: tuple[str, float] | None = None,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> Outcome:
         """Run a playbook of the collection on the lab.
 
-        kill_at: (part of a task's name, seconds after it began): then it is ended by SIGKILL.
+        kill_at: (part of a task's name, seconds after it began): then it is ended by SIGKILL. environment: added to ours.
         """
         argv = [str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), f"playbooks/{name}.yml", *arguments]
         began = time.monotonic()
         process = subprocess.Popen(
-            argv, cwd=CLONE, env=self._environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            argv, cwd=CLONE, env={**self._environment, **(environment or {})}, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         lines: list[str] = []
         timer: threading.Timer | None = None
@@ -130,6 +141,10 @@ class LabRun:
         argv = [sys.executable, "-m", "lab", verb, node]
         done = subprocess.run(argv, cwd=CLONE, env=self._environment, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
+
+    def stored(self, path: str) -> str:
+        """What etcd holds below /registry at that path, unprintable bytes as dots."""
+        return self.on("cp-1", f"{ETCDCTL} get /registry/{path} --print-value-only | tr -c '[:print:]' .")
 
     def until(self, what: str, holds: t.Callable[[], t.Any], seconds: float = 60) -> t.Any:
         """Wait until holds() is true; its value. An AssertionError that names what after so many seconds."""
