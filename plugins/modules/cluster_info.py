@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  releases:
+    description:
+      - Return the Helm releases, too, as M(enclii.platform.release_info) does with
+        O(enclii.platform.release_info#module:check_objects=true). It saves a play a task, and with it a process and a login.
+    type: bool
+    default: false
   allow_unreachable:
     description:
       - Return RV(reachable=false) and RV(cause) instead of failing where no API server answers, or no kubeconfig is there yet.
@@ -128,6 +134,11 @@ crds:
   returned: when reachable
   type: dict
   sample: {certificates.cert-manager.io: true}
+releases:
+  description: RV(enclii.platform.release_info#module:releases).
+  returned: when reachable and asked for
+  type: list
+  elements: dict
 """
 
 from ansible_collections.enclii.platform.plugins.module_utils.kube import arguments, front

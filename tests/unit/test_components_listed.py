@@ -41,3 +41,12 @@ def test_every_component_is_in_every_playbook_of_the_platform() -> None:
         text = (ROOT / f"playbooks/{name}.yml").read_text()
         included = set(re.findall(r"name: enclii\.platform\.([a-z_]+)$", text, re.MULTILINE)) - {"cluster", "component"}
         assert included == set(component_roles()), name
+
+
+def test_a_survey_and_a_verification_know_every_component() -> None:
+    for name in ("platform", "verify"):
+        known = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())[0]["vars"]
+        assert sorted(known["component_tags"]) == sorted(component_roles()), name
+        assert known["component_definitions"] == [f"{{{{ __{tag}_component }}}}" for tag in known["component_tags"]], (
+            name
+        )

@@ -56,5 +56,6 @@ CLUSTER_INFO: Spec = {
     "identity_name": {"type": "str", "default": "enclii-cluster"},
     "api_groups": {"type": "list", "elements": "str", "default": []},
     "crds": {"type": "list", "elements": "str", "default": []},
+    "releases": {"type": "bool", "default": False},
     "allow_unreachable": {"type": "bool", "default": False},
 }

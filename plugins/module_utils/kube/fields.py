@@ -69,13 +69,21 @@ def _map(wanted: Obj, owned: Obj, live: t.Any, others: list[Obj]) -> bool:
 def _value(wanted: t.Any, owned: Obj, live: t.Any, others: list[Obj]) -> bool:
     if not _has_children(owned):
         # A scalar, an empty container, or a list or map the schema calls atomic: all or nothing. Where others own
-        # parts of it, it is not atomic: we once wanted it empty, and own none of what it holds.
-        return same(wanted, live) and not any(map(_has_children, others))
+        # parts of it, it is not atomic: we once wanted it empty, and own none of what it holds. Nor does anybody where it
+        # holds nothing but empty containers: that is what remains of what others took back.
+        return same(wanted, live) and not any(map(_has_children, others)) and (not wanted or _holds_a_scalar(wanted))
     if isinstance(wanted, dict) and wanted:
         return _map(wanted, owned, live, others)
     if isinstance(wanted, list) and wanted and isinstance(live, list):
         return _items(wanted, owned, live, others)
     return False
+
+
+def _holds_a_scalar(value: t.Any) -> bool:
+    """Whether there is anything in a value but empty containers."""
+    if isinstance(value, (dict, list)):
+        return any(map(_holds_a_scalar, value.values() if isinstance(value, dict) else value))
+    return True
 
 
 def _has_children(owned: Obj) -> bool:

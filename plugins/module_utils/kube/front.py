@@ -124,7 +124,7 @@ def release_info(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], *,
 
 
 def cluster_info(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], *, clock: Clock | None = None) -> Obj:
-    """changed (false), reachable, cause, and what info.cluster tells."""
+    """changed (false), reachable, cause, what info.cluster tells and, where asked for, what info.releases does."""
     try:
         client = _client(params, environ, clock)
         try:
@@ -134,6 +134,8 @@ def cluster_info(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], *,
                 [str(group) for group in params["api_groups"]],
                 [str(crd) for crd in params["crds"]],
             )
+            if params["releases"]:
+                found["releases"] = info.releases(client, None, None, check_objects=True)
         finally:
             client.close()
     except KubeError as error:

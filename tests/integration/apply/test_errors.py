@@ -329,6 +329,7 @@ def test_cluster_info(kube: t.Any) -> None:
         "identity_name": "id",
         "api_groups": ["apps", "none.example.org"],
         "crds": ["a.example.org"],
+        "releases": True,
         "allow_unreachable": True,
     }
     class_ = {
@@ -340,6 +341,7 @@ def test_cluster_info(kube: t.Any) -> None:
     }
     kube.apply(kube.config_map("id", {"inventory": "local"}), class_)
     found = front.cluster_info(params, {})
+    assert found["releases"] == front.release_info({**params, "check_objects": True}, {})["releases"]
     assert found["reachable"] and found["identity"] == {"inventory": "local"} and found["version"]["minor"] == "36"
     assert found["kube_system_uid"] == kube.server.get("ns", "kube-system")["metadata"]["uid"]
     assert found["api_groups"] == {"apps": ["v1"], "none.example.org": []} and found["crds"] == {"a.example.org": False}

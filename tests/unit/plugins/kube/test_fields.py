@@ -158,6 +158,15 @@ def test_a_proof_is_always_right(data: st.DataObject, schema: t.Any) -> None:
         assert server.object() == before
 
 
+def test_what_others_took_back_is_not_ours() -> None:
+    """We wanted an empty map, somebody filled a list in it and took it back: the empty list that is left belongs to nobody."""
+    server = Server(("map", {"a": ("keyed", {"a": ("scalar",)})}))
+    server.apply("other", {"a": [{"k": "p"}]})
+    server.apply("ours", {})
+    server.apply("other", {})
+    assert not fields.proves(wanted({"a": []}), server.object(), "ours")
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.data(), SCHEMAS)
 def test_what_was_just_applied_is_proven(data: st.DataObject, schema: t.Any) -> None:
