@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from labrun import CLONE, PLAYBOOK, LabRun, Outcome, kill_all
 
+from ansible_collections.enclii.platform.plugins.module_utils.kube import front
+
 COMPONENTS = ("storage", "cert_manager", "sealed_secrets", "metrics_server")
 CANARY = f"canary-{secrets.token_hex(12)}"
 KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
@@ -82,8 +84,13 @@ def killed_inside_helm(lab: LabRun, release: str, status: str, *arguments: str) 
             argv, cwd=CLONE, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            while process.poll() is None and releases(lab).get(release, {}).get("status") != status:
-                time.sleep(0.2)
+            # in process: a start of Helm takes as long as it is inside an installation
+            asked = {"kubeconfig": str(lab.kubeconfig), "names": [release], "check_objects": False}
+            while process.poll() is None:
+                found = front.release_info(asked, {})["releases"]
+                if found and found[0]["status"] == status:
+                    break
+                time.sleep(0.05)
             kill_all(process.pid)
         finally:
             ended = process.wait()
@@ -166,7 +173,7 @@ def test_broken_backup_of_sealing_keys_is_refused(
 
 def test_killed_inside_helm_and_between_steps_and_run_again(cluster: LabRun, key_backup: Path) -> None:
     backup = ("-e", f"sealed_secrets_key_backup={key_backup}")
-    assert platform(cluster, *backup, kill_at=("Apply the component's objects", 0.2)).rc < 0
+    assert platform(cluster, *backup, kill_at=("Apply the objects of components", 0.2)).rc < 0
     killed_inside_helm(cluster, "cert-manager", "pending-install", *backup)
     assert platform(cluster, *backup, kill_at=("Issue the root", 0.5)).rc < 0
     killed_inside_helm(cluster, "sealed-secrets", "pending-install", *backup)
@@ -342,16 +349,13 @@ def test_everything_that_is_missing_is_said_at_once(cluster: LabRun) -> None:
 def test_replaced_root_stops_the_run(cluster: LabRun) -> None:
     was = cluster.get("secret", "-n", "cert-manager", "enclii-ca-1")["metadata"]["uid"]
     cluster.kubectl("delete", "-n", "cert-manager", "secret/enclii-ca-1")
-    cluster.until(
-        "cert-manager made another root",
-        lambda: "enclii-ca-1" in cluster.kubectl("get", "secret", "-n", "cert-manager"),
-        60,
-    )
-    cluster.until(
-        "it has a certificate",
-        lambda: cluster.get("secret", "-n", "cert-manager", "enclii-ca-1")["metadata"]["uid"] != was,
-        60,
-    )
+
+    def replaced() -> bool:
+        # by its whole name: on the way there is a Secret whose name only begins with it
+        found = cluster.get("secrets", "-n", "cert-manager")["items"]
+        return any(one["metadata"]["name"] == "enclii-ca-1" and one["metadata"]["uid"] != was for one in found)
+
+    cluster.until("cert-manager has made another root", replaced, 60)
     run = platform(cluster)
     assert run.rc != 0
     assert "The root of the private CA was replaced: Secret enclii-ca-1 holds" in run.output
