@@ -15,19 +15,30 @@ description:
 positional: _input
 options:
   _input:
-    description: The text of the backup, one or more Secrets of type C(kubernetes.io/tls) in YAML.
+    description:
+      - The text of the backup, one or more Secrets of type C(kubernetes.io/tls) in YAML, or that encrypted with age, as
+        M(enclii.platform.sealing_keys) writes it.
     type: str
     required: true
   namespace:
     description: Namespace of the controller.
     type: str
     required: true
+  identity:
+    description: What a file with age identities, or an SSH key, holds that opens the backup.
+    type: str
+    default: ""
+  passphrase:
+    description: The passphrase that opens the backup. It takes a second or so, by intent.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
 - name: Check a backup
   ansible.builtin.set_fact:
-    digest: "{{ (lookup('ansible.builtin.unvault', file) | enclii.platform.sealing_keys('enclii-system')).digest }}"
+    digest: "{{ (lookup('ansible.builtin.unvault', file) | enclii.platform.sealing_keys('enclii-system', identity=age_identity)).digest }}"
+  no_log: true
 """
 
 RETURN = r"""
@@ -42,16 +53,23 @@ from datetime import UTC, datetime
 from ansible.errors import AnsibleFilterError
 
 
-def sealing_keys(text: str, namespace: str) -> dict[str, t.Any]:
+def sealing_keys(text: str, namespace: str, identity: str = "", passphrase: str = "") -> dict[str, t.Any]:
     """The keys of a backup, as plain data."""
     # Ansible loads all filters of a collection in every process that uses one; only this one needs cryptography, which takes long.
-    from ansible_collections.enclii.platform.plugins.module_utils.component.sealing_keys import BackupError, read
+    from ansible_collections.enclii.platform.plugins.module_utils.sealing import backup, errors, keys
 
+    # A binary file comes out of Ansible's lookups with what is no UTF-8 as surrogates.
+    data = text.encode("utf-8", "surrogateescape")
     try:
-        return read(text, namespace, datetime.now(UTC))._asdict()
-    except BackupError as error:
+        if backup.is_encrypted(data):
+            lock = backup.Lock(passphrase=passphrase, identities=[identity] if identity else [])
+            data = backup.decrypt(data, lock, "The backup of sealing keys")
+        # Decoded anew: Ansible's own strings are no plain ones, and the YAML parser takes nothing else.
+        found = keys.read(data.decode("utf-8", "replace"), namespace, datetime.now(UTC))
+    except errors.SealingError as error:
         # "from None": a traceback would carry the text.
         raise AnsibleFilterError(str(error)) from None
+    return {"objects": found.objects, "digest": found.digest}
 
 
 class FilterModule:

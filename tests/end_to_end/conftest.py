@@ -10,7 +10,17 @@ import typing as t
 import pytest
 from labrun import LabRun
 
-ORDER = ("test_kubernetes.py", "test_components.py", "test_remote_charts.py", "test_molecule.py", "test_reset.py")
+ORDER = (
+    "test_kubernetes.py",
+    "test_components.py",
+    "test_remote_charts.py",
+    "test_molecule.py",
+    "test_sealing_api.py",
+    "test_sealing_keys.py",
+    "test_secrets.py",
+    "test_rebuild.py",
+    "test_reset.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -152,8 +152,12 @@ class Client:
         *,
         content_type: str = "application/json",
         accept: str = "application/json",
+        decode: t.Callable[[bytes], Json] = json.loads,
     ) -> tuple[int, Json]:
-        """(status, answer) of a 2xx; ApiError for what the server refuses, Unreachable where nobody answers."""
+        """(status, answer) of a 2xx; ApiError for what the server refuses, Unreachable where nobody answers.
+
+        decode: what makes the answer of its bytes, for what is no JSON.
+        """
         url = self._prefix + path + ("?" + urllib.parse.urlencode(query) if query else "")
         payload = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         started, delay, renewed = self.clock.monotonic(), 0.1, False
@@ -172,7 +176,7 @@ class Client:
             else:
                 self._answered = True
                 if status < 300:
-                    return status, json.loads(raw) if raw else {}
+                    return status, decode(raw) if raw else {}
                 refusal = ApiError(method, path, status, _status(raw), _seconds(headers.get("retry-after")))
                 if status == 401:
                     if self.login.token_file and not renewed:

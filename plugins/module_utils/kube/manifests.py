@@ -79,7 +79,7 @@ class Wanted:
 
 
 @functools.cache
-def _loader() -> type:
+def loader_class() -> type:
     """A loader that resolves plain scalars as Kubernetes' own parser does.
 
     Not PyYAML's: 22:30 is a text there and no sexagesimal number, dates stay texts, 1e3 is a number.
@@ -91,7 +91,7 @@ def _loader() -> type:
     return loader
 
 
-def _documents(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
+def documents_of(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
     """(line, value) of each document, ValueError naming line and column where it cannot be read.
 
     No text of the document goes into the message: it may be a Secret.
@@ -107,11 +107,11 @@ def _documents(text: bytes | str) -> t.Iterator[tuple[int, Json]]:
         else:
             yield 1, value
             return
-    loader = _loader()(text)
+    loader = loader_class()(text)
     try:
         while loader.check_node():
             node = loader.get_node()
-            yield node.start_mark.line + 1, _build(node, {})
+            yield node.start_mark.line + 1, build_value(node, {})
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -130,7 +130,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> Obj:
     return result
 
 
-def _build(node: t.Any, seen: dict[int, Json]) -> Json:
+def build_value(node: t.Any, seen: dict[int, Json]) -> Json:
     """The value of a composed node. PyYAML's own constructor does the same three times slower."""
     tag = node.tag[18:] if node.tag.startswith("tag:yaml.org,2002:") else node.tag
     if tag == "str":
@@ -146,7 +146,7 @@ def _build(node: t.Any, seen: dict[int, Json]) -> Json:
         return seen[key]
     if tag == "seq":
         seen[key] = _OPEN
-        seen[key] = [_build(item, seen) for item in node.value]
+        seen[key] = [build_value(item, seen) for item in node.value]
         return seen[key]
     return _scalar(tag, node)
 
@@ -159,7 +159,7 @@ def _build_map(node: t.Any, seen: dict[int, Json]) -> Obj:
     merged: list[Obj] = []
     for key_node, value_node in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
-            value = _build(value_node, seen)
+            value = build_value(value_node, seen)
             merged += value if isinstance(value, list) else [value]
             continue
         # Kubernetes turns every key into a text; `on:` and `8080:` are keys people write.
@@ -168,7 +168,7 @@ def _build_map(node: t.Any, seen: dict[int, Json]) -> Obj:
             raise ValueError(f"line {key_node.start_mark.line + 1}: a mapping or list cannot be a key")
         if key in result:
             raise ValueError(f"line {key_node.start_mark.line + 1}: the key is there twice in one mapping")
-        result[key] = _build(value_node, seen)
+        result[key] = build_value(value_node, seen)
     for extra in merged:
         if not isinstance(extra, dict):
             raise ValueError(f"line {node.start_mark.line + 1}: << needs a mapping")
@@ -202,7 +202,7 @@ def _scalar(tag: str, node: t.Any) -> Json:
 
 def load_yaml(text: bytes | str) -> Json:
     """The one document of a file; None where it is empty. ValueError where it cannot be read."""
-    for _line, value in _documents(text):
+    for _line, value in documents_of(text):
         return value
     return None
 
@@ -212,7 +212,7 @@ def read_documents(text: bytes | str, source: str) -> list[tuple[str, Json]]:
     result: list[tuple[str, Json]] = []
     number = 0
     try:
-        for line, value in _documents(text):
+        for line, value in documents_of(text):
             number += 1
             if value is not None:
                 result.append((f"{source}, document {number}, line {line}", value))
