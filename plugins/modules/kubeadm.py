@@ -80,11 +80,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.enclii.platform.plugins.module_utils.node import kubeadm as library
 
+# The routing protocol that kube-router marks its routes with.
+ROUTES = "17"
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def _clean_rules(module: AnsibleModule) -> None:
-    """Take the chains of Kubernetes out of the packet filter, in one transaction, so that a reset node is bare."""
+def _clean_network(module: AnsibleModule) -> None:
+    """Take what Kubernetes left out of the kernel's network: chains (in one transaction), bridge, sets and routes.
+
+    A route to the pods of a cluster that is gone would lead the next one's astray, whose nodes get their ranges in another order.
+    """
     for family in ("iptables", "ip6tables"):
         code, rules, _err = module.run_command([f"{family}-save"], handle_exceptions=False)
         kept = library.without_kubernetes(rules)
@@ -92,6 +97,12 @@ def _clean_rules(module: AnsibleModule) -> None:
             module.run_command([f"{family}-restore"], data=kept, check_rc=True)
     if os.path.exists("/sys/class/net/kube-bridge"):
         module.run_command(["ip", "link", "delete", "kube-bridge"], check_rc=True)
+    for family in ("-4", "-6"):
+        if module.run_command(["ip", family, "route", "show", "proto", ROUTES])[1].strip():
+            module.run_command(["ip", family, "route", "flush", "proto", ROUTES], check_rc=True)
+    if module.get_bin_path("ipset"):
+        for name in library.sets_of_kubernetes(module.run_command(["ipset", "list", "-n"])[1]):
+            module.run_command(["ipset", "destroy", name], check_rc=True)
 
 
 def main() -> None:
@@ -127,7 +138,7 @@ def main() -> None:
                 outcome = machine.ensure(params["action"], config, settings)
             elif machine.present():
                 machine.reset()
-                _clean_rules(module)
+                _clean_network(module)
                 outcome = "reset"
             else:
                 outcome = "unchanged"

@@ -38,8 +38,9 @@ def cluster(bare: LabRun) -> LabRun:
 
 def test_reset_leaves_bare_machines(bare: LabRun) -> None:
     places = "/etc/kubernetes/* /var/lib/etcd/* /var/lib/kubelet/* /usr/local/bin/* /etc/cni/net.d/*"
+    network = "iptables-save | grep -i kube; ipset list -n; ip route show proto 17; ls -d /sys/class/net/kube-bridge"
     for node in bare.nodes:
-        assert bare.on(node, f"ls {places} 2>/dev/null; iptables-save | grep KUBE-", check=False) == "", node
+        assert bare.on(node, f"ls {places} 2>/dev/null; ({network}) 2>/dev/null", check=False) == "", node
     run = bare.playbook("reset", "-e", f"kubernetes_reset_cluster={bare.lab.name}").succeeded()
     assert set(run.changed.values()) == {0}
 

@@ -62,7 +62,9 @@ _LEFT = (
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 _CHAIN = re.compile(
     r"^(?:-A|-I|:) ?(?:KUBE-|CNI-)|(?:-j|-g) (?:KUBE-|CNI-)|--match-set (?:inet6:)?(?:KUBE-|kube-router-)"
+    r"|^-A FORWARD -[io] kube-bridge "
 )
+_SET = re.compile(r"^(?:inet6:)?(?:KUBE-|kube-router-)")
 
 
 class KubeadmError(Exception):
@@ -73,6 +75,11 @@ def without_kubernetes(rules: str) -> str:
     """The text of iptables-save without the chains and rules of kube-proxy, kube-router and CNI plugins."""
     kept = [line for line in rules.splitlines() if not _CHAIN.search(line)]
     return "\n".join(kept) + "\n" if kept else ""
+
+
+def sets_of_kubernetes(names: str) -> list[str]:
+    """Of the names that ipset lists, one a line, those of kube-proxy and kube-router."""
+    return [name for name in names.split() if _SET.search(name)]
 
 
 def explain(out: str, err: str) -> str:

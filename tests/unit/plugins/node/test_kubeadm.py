@@ -176,6 +176,7 @@ RULES = """*filter
 -A INPUT -p tcp --dport 22 -j ACCEPT
 -A KUBE-FORWARD -j ACCEPT
 -A FORWARD -m set --match-set kube-router-pod-subnets src -j ACCEPT
+-A FORWARD -o kube-bridge -m comment --comment "allow inbound traffic to pods" -j ACCEPT
 -A MINE -s 192.0.2.0/24 -j DROP
 COMMIT
 """
@@ -191,6 +192,8 @@ def test_only_rules_of_kubernetes_go() -> None:
         "COMMIT",
     ]
     assert kubeadm.without_kubernetes("") == ""
+    names = "KUBE-SRC-X\nkube-router-pod-subnets\ninet6:kube-router-node-ips\nmine\n"
+    assert kubeadm.sets_of_kubernetes(names) == names.split()[:3]
 
 
 def test_settings_have_a_digest() -> None:
