@@ -112,7 +112,7 @@ def before(cluster: LabRun) -> set[str]:
 @pytest.fixture(scope="module")
 def key_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup of one sealing key, as kubectl writes it; its private key is a canary of its own."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=4096)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sealed-secret")])
     now = datetime.now(UTC)
     certificate = (
