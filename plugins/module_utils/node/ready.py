@@ -111,8 +111,8 @@ def look(api: Api, wanted: Wanted, seen: Seen, answering: set[str], change: bool
             continue
         seen.versions[name] = node["status"]["nodeInfo"]["kubeletVersion"]
         problem = _node_problem(node) if wanted.ready else ""
-        if not problem and wanted.ready and name not in answering:
-            # Through the API server, which accepts only a serving certificate of the cluster's CA.
+        if not problem and name not in answering:
+            # Through the API server, which accepts only a serving certificate of the cluster's CA; it needs no CNI.
             try:
                 api.get(f"{_NODES}/{name}/proxy/configz")
                 answering.add(name)
