@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.enclii.platform.plugins.module_utils.component import front
 from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
+front = load("component.front")
 
 
 class ActionModule(InProcess):
@@ -17,4 +19,4 @@ class ActionModule(InProcess):
     spec = front.OBJECT_INFO
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        return front.object_info(params, environ)
+        return t.cast("Result", front.object_info(params, environ))

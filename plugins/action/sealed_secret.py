@@ -8,13 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
-from ansible_collections.enclii.platform.plugins.plugin_utils.sealing_library import load
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 front = load("sealing.seal_front")
 arguments = load("sealing.seal_arguments")
-errors = load("sealing.errors")
-kube_errors = load("kube.errors")
-kube_front = load("kube.front")
 
 
 class ActionModule(InProcess):
@@ -23,12 +20,7 @@ class ActionModule(InProcess):
     spec = arguments.SEALED_SECRET
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        try:
-            return t.cast(
-                "Result",
-                front.seal(params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source),
-            )
-        except errors.SealingError as error:
-            return {"failed": True, "changed": False, "msg": str(error), "error": error.as_dict()}
-        except (kube_errors.KubeError, kube_errors.ApiError) as error:
-            return {"failed": True, "changed": kube_front.did_change(error), **kube_front.failure(error)}
+        return t.cast(
+            "Result",
+            front.seal(params, environ, check=self._task.check_mode, diff=self._task.diff, read=self.read_source),
+        )

@@ -8,13 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
-from ansible_collections.enclii.platform.plugins.plugin_utils.sealing_library import load
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 front = load("sealing.tree_front")
 arguments = load("sealing.tree_arguments")
-errors = load("sealing.errors")
-kube_errors = load("kube.errors")
-kube_front = load("kube.front")
 
 
 class ActionModule(InProcess):
@@ -23,9 +20,4 @@ class ActionModule(InProcess):
     spec = arguments.LINT
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        try:
-            return t.cast("Result", front.lint(params, environ, read=self.read_source))
-        except errors.SealingError as error:
-            return {"failed": True, "changed": False, "msg": str(error), "error": error.as_dict()}
-        except (kube_errors.KubeError, kube_errors.ApiError) as error:
-            return {"failed": True, "changed": False, **kube_front.failure(error)}
+        return t.cast("Result", front.lint(params, environ, read=self.read_source))

@@ -9,10 +9,11 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube import front
-from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import ApiError, KubeError
-from ansible_collections.enclii.platform.plugins.module_utils.sealing import keeping
 from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
+front = load("kube.front")
+keeping = load("sealing.keeping")
 
 
 class ActionModule(InProcess):
@@ -21,12 +22,10 @@ class ActionModule(InProcess):
     spec = keeping.SEALING_KEYS
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        try:
-            return keeping.sealing_keys(
-                params, environ, check=self._task.check_mode, diff=self._task.diff, read=self._read
-            )
-        except (KubeError, ApiError) as error:
-            return {"failed": True, "changed": front.did_change(error), **front.failure(error)}
+        return t.cast(
+            "Result",
+            keeping.sealing_keys(params, environ, check=self._task.check_mode, diff=self._task.diff, read=self._read),
+        )
 
     def _read(self, src: str) -> tuple[bytes, str]:
         """As read_source, and an identity comes out of its vault in memory alone: no temporary file that a kill would leave."""

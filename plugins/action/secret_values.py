@@ -11,12 +11,10 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.utils import display as console
 
 from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
-from ansible_collections.enclii.platform.plugins.plugin_utils.sealing_library import load
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 first = load("sealing.first")
 errors = load("sealing.errors")
-kube_errors = load("kube.errors")
-kube_front = load("kube.front")
 
 display = console.Display()
 
@@ -32,12 +30,7 @@ class ActionModule(InProcess):
         return result if result.get("failed") else {**result, "_ansible_no_log": True}
 
     def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
-        try:
-            return t.cast("Result", first.secret_values(params, environ, ask=_ask, check=self._task.check_mode))
-        except errors.SealingError as error:
-            return {"failed": True, "msg": str(error), "error": error.as_dict()}
-        except (kube_errors.KubeError, kube_errors.ApiError) as error:
-            return {"failed": True, **kube_front.failure(error)}
+        return t.cast("Result", first.secret_values(params, environ, ask=_ask, check=self._task.check_mode))
 
 
 def _ask(asked: t.Sequence[t.Any]) -> list[str]:

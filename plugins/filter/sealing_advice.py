@@ -14,6 +14,7 @@ description:
     a version is refused. Below 0.40.0 its HTTP API tells values to who reaches it; there an upgrade is recommended.
   - A time for C(--key-cutoff-time) must be one that the controller can read, since it crashes on any other, and must not lie in the
     future, since until then the controller would make a key at every start.
+  - Values for the chart must not let everybody with a login reach the controller's HTTP API, which every pod of the cluster has.
 positional: _input
 options:
   _input:
@@ -24,6 +25,10 @@ options:
     description: The time, as C(date -R) prints it; may be empty.
     type: str
     default: ""
+  values:
+    description: What somebody adds to the values of the chart; of interest is C(rbac.serviceProxier).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -44,14 +49,18 @@ from datetime import UTC, datetime
 
 LOWEST = "0.36.0"
 _RFC1123 = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
+_EVERYBODY = re.compile(r"system:(?:un)?authenticated\b|system:serviceaccounts\b")
 _CUTOFF = "sealed_secrets_key_cutoff_time"
 
 
-def sealing_advice(version: str, cutoff_time: str = "", now: datetime | None = None) -> dict[str, t.Any]:
+def sealing_advice(
+    version: str, cutoff_time: str = "", values: t.Mapping[str, t.Any] | None = None, now: datetime | None = None
+) -> dict[str, t.Any]:
     """problem and recommended; now: aware, the clock's by default."""
     from ansible_collections.enclii.platform.plugins.module_utils.sealing import versions
 
     problem = _time_problem(cutoff_time, now or datetime.now(UTC)) if cutoff_time else ""
+    problem = problem or _proxier_problem(values or {})
     recommended = []
     if versions.before(version, LOWEST):
         worst = next(fault for fault in versions.FAULTS if fault.fixed_in == LOWEST)
@@ -81,6 +90,22 @@ def _time_problem(text: str, now: datetime) -> str:
     if moment > now:
         return f"{_CUTOFF} is {text!r}, which is yet to come: the controller would make a key whenever it starts. Give a past time."
     return ""
+
+
+def _proxier_problem(values: t.Mapping[str, t.Any]) -> str:
+    """The chart binds system:authenticated unless told whom."""
+    found: t.Any = values
+    for part in ("rbac", "serviceProxier"):
+        found = found.get(part) if isinstance(found, t.Mapping) else None
+    if not isinstance(found, t.Mapping) or not found.get("bind"):
+        return ""
+    subjects = found.get("subjects")
+    if subjects and not _EVERYBODY.search(str(subjects)):
+        return ""
+    return (
+        "sealed_secrets_values binds everybody with a login, every pod too, to the controller's HTTP API (rbac.serviceProxier.bind). Leave"
+        " it out, or name in rbac.serviceProxier.subjects those who verify or seal anew."
+    )
 
 
 class FilterModule:

@@ -17,11 +17,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, Validati
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.enclii.platform.plugins.plugin_utils.kube_library import load
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
-front = load("front")
-arguments = load("arguments")
-errors = load("errors")
+front = load("kube.front")
+arguments = load("kube.arguments")
+errors = load("kube.errors")
+sealing_errors = load("sealing.errors")
 
 Result = dict[str, t.Any]
 
@@ -55,6 +56,8 @@ class InProcess(ActionBase):  # type: ignore[misc]
             result.update(self.work(checked.validated_parameters, environ))
         except (errors.KubeError, errors.ApiError) as error:
             result.update(failed=True, changed=front.did_change(error), **front.failure(error))
+        except sealing_errors.SealingError as error:
+            result.update(failed=True, changed=False, msg=str(error), error=error.as_dict())
         return result
 
     def _is_local(self) -> bool:

@@ -79,7 +79,9 @@ def parse(value: t.Any, subject: str) -> Item:
     if not isinstance(value, str):
         raise SealingError(subject, "a sealed item is a string", step, reason="format")
     try:
-        blob = base64.b64decode(value, validate=True)
+        blob = base64.b64decode(
+            value.replace("\n", "").replace("\r", ""), validate=True
+        )  # as Go's decoder, a folded line is read
     except (binascii.Error, ValueError):
         raise SealingError(subject, "it is not base64", step, reason="format") from None
     wrapped = int.from_bytes(blob[:2], "big")

@@ -54,8 +54,25 @@ def test_good_unknown_and_incomplete_versions() -> None:
     ],
 )
 def test_time_of_renewal_is_one_that_the_controller_reads_and_past(text: str, problem: str) -> None:
-    found = sealing_advice("0.40.0", text, NOW)["problem"]
+    found = sealing_advice("0.40.0", text, now=NOW)["problem"]
     assert (problem in found) if problem else found == ""
+
+
+@pytest.mark.parametrize(
+    ("proxier", "refused"),
+    [
+        ({}, False),
+        ({"bind": False}, False),
+        ({"bind": True}, True),
+        ({"bind": True, "subjects": "- {kind: Group, name: system:authenticated}"}, True),
+        ({"bind": True, "subjects": "- {kind: Group, name: 'system:serviceaccounts:demo'}"}, True),
+        ({"bind": True, "subjects": "- {kind: User, name: deployer}"}, False),
+        (None, False),
+    ],
+)
+def test_nobody_opens_the_controllers_api_to_everybody(proxier: dict[str, object] | None, refused: bool) -> None:
+    problem = sealing_advice("0.40.0", values={"rbac": {"serviceProxier": proxier}})["problem"]
+    assert problem.startswith("sealed_secrets_values binds everybody") if refused else problem == ""
 
 
 def test_the_role_asks_only_where_there_is_something_to_say() -> None:

@@ -70,6 +70,12 @@ def test_sealing_twice_shows_nothing_in_common() -> None:
     ), "the session key is all that hides a value: here it is the same on purpose"
 
 
+def test_an_item_folded_over_lines_is_read_as_the_controller_reads_it() -> None:
+    item = sealed.seal(KEYS[2048].public_key(), b"a/b", b"plain")
+    folded = "\r\n".join(item[start : start + 76] for start in range(0, len(item), 76)) + "\n"
+    assert sealed.parse(folded, "x") == sealed.parse(item, "x")
+
+
 @pytest.mark.parametrize("value", [None, 3, "", "AgB", "not base64!", base64.b64encode(bytes(600)).decode()])
 def test_what_is_no_item_is_refused_by_name(value: object) -> None:
     with pytest.raises(SealingError, match=r"SealedSecret a/b, item c: .*Seal it again"):
