@@ -15,13 +15,13 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+import pyrage
 import pytest
 import yaml
-from labrun import CLONE, PLAYBOOK, LabRun, Outcome
+from labrun import LabRun, Outcome
 
 CANARY = f"canary-{secrets.token_hex(12)}"
 SPACE = "enclii-dev"
-KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
 DECLARED = [
     {
         "name": "rebuilt",
@@ -55,7 +55,7 @@ def run(lab: LabRun, name: str, sealed: Path, *more: str) -> Outcome:
 
 
 class Kept(t.NamedTuple):
-    """What outlives the cluster: a repository, a vaulted backup of the keys, and, for comparison, the Secret's data."""
+    """What outlives the cluster: a repository, an age-encrypted backup of the keys, and, for comparison, the Secret's data."""
 
     repository: Path
     backup: list[str]
@@ -80,15 +80,21 @@ def kept(lab: LabRun, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     run(lab, "platform", repository / "sealed").succeeded()
     for words in (["init"], ["add", "."], ["commit", "-m", "Seal enclii-dev/rebuilt"]):
         git(repository, *words)
-    password, backup = home / "password", home / "keys.yaml"
-    password.write_text("p\n")
-    backup.write_text(lab.kubectl("get", "secret", "-n", "enclii-system", "-l", KEY_LABEL, "-o", "yaml"))
-    argv = [str(PLAYBOOK.with_name("ansible-vault")), "encrypt", "--vault-password-file", str(password), str(backup)]
-    subprocess.run(argv, check=True, capture_output=True, cwd=CLONE)
+    identity, place = pyrage.x25519.Identity.generate(), home / "backups"
+    opener = home / "identity"
+    opener.write_text(f"{identity}\n")
+    said = {
+        "sealed_secrets_key_backup_directory": str(place),
+        "sealed_secrets_key_backup_recipients": [str(identity.to_public())],
+        "sealed_secrets_key_backup_identity": str(opener),
+    }
+    lab.playbook("backup_sealing_keys", "-e", json.dumps(said)).succeeded()
+    (backup,) = place.iterdir()
     data = values(lab)
     assert set(data) == {"password", "key", "key.pub", "access-key"}
     lab.playbook("reset", *reset).succeeded()
-    return Kept(repository, ["-e", f"sealed_secrets_key_backup={backup}", "--vault-password-file", str(password)], data)
+    restore = {"sealed_secrets_key_backup": str(backup), "sealed_secrets_key_backup_identity": str(opener)}
+    return Kept(repository, ["-e", json.dumps(restore)], data)
 
 
 @pytest.fixture(scope="module")
