@@ -65,9 +65,8 @@ class Peer:
         return self.run.get(kinds, "-A", "-l", label)["items"]
 
     def prepare(self) -> None:
-        spaces = self.run.get("namespace", "-l", "app.kubernetes.io/part-of=enclii")["items"]
-        self.write("cluster", [*spaces, self.run.get("configmap", "-n", "enclii-system", "enclii-cluster")])
-        for name in ("storage", "cert-manager"):
+        self.write("cluster", [self.run.get("configmap", "-n", "enclii-system", "enclii-cluster")])
+        for name in ("baseline", "storage", "cert-manager"):
             self.write(name, self.members(name))
         definitions = self.run.get("crd")["items"]
         for name, group in CRDS.items():

@@ -34,7 +34,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - V(values) for the chart, the user's merged last, V(namespace) as a list of none or one, and the V(objects), the namespace among them.
+    - V(values) for the chart, the user's merged last, V(namespace) as a list of none or one, and the V(objects).
   type: list
   elements: dict
 """

@@ -16,6 +16,8 @@ try:
 except ImportError:  # ansible-test imports this file without its libraries
     boto3 = None
 
+# What callers go by: SealingError.reason of these, "file" of all others.
+_REASONS = {"NoSuchKey": "missing", "404": "missing", "PreconditionFailed": "exists"}
 LIMIT = 64 * 1024 * 1024  # bytes: no backup of keys is larger
 _CAUSES = {
     "NoSuchBucket": ("there is no such bucket", "Make it, or correct its name"),
@@ -64,8 +66,7 @@ class Bucket:
             raise self._refused(self._subject, error) from None
 
     def write(self, name: str, data: bytes) -> str:
-        key = self._prefix + name
-        place = f"s3://{self._bucket}/{key}"
+        key, place = self._prefix + name, self.place(name)
         wanted: dict[str, t.Any] = {"Bucket": self._bucket, "Key": key, "Body": data}
         try:
             try:
@@ -87,19 +88,25 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise self._refused(place, error) from None
 
+    def place(self, name: str) -> str:
+        """How something of that name is called."""
+        return f"s3://{self._bucket}/{self._prefix}{name}"
+
     def holds(self, place: str) -> bool:
         start = f"s3://{self._bucket}/{self._prefix}"
         return place.startswith(start) and "/" not in place[len(start) :]
 
     def _refused(self, subject: str, error: Exception) -> SealingError:
         """In words of ours: what servers answer may quote the request."""
+        reason = "file"
         if isinstance(error, ClientError):
             code = str(error.response.get("Error", {}).get("Code") or "")
             cause, step = _CAUSES.get(code, (f"the server refuses it ({code[:40]})", "Look into its log"))
+            reason = _REASONS.get(code, reason)
         elif isinstance(error, SSLError):
             cause, step = "its certificate is not accepted", "Give its CA by ca_cert, and the name that is in it"
         else:
             cause = f"it cannot be reached ({type(error).__name__})"
             step = "Check endpoint, network and credentials"
         about = subject if subject == self._subject else f"{subject} ({self._subject})"
-        return SealingError(about, cause, step, reason="file")
+        return SealingError(about, cause, step, reason=reason)
