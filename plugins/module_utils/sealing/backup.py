@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 import typing as t
 from datetime import UTC, datetime
 
@@ -32,6 +33,7 @@ MARKER_LABEL = "enclii.dev/sealing-keys-proved"
 PASSPHRASE = "passphrase"  # noqa: S105 - what the record says of a backup that a passphrase opens
 _HEADS = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/")
 _SUBJECT = "Backup of sealing keys"
+_BUSY = (0.2, 0.5, 1.0, 2.0, 3.0)  # seconds between tries
 _LISTS = ("key_ids", "places", "recipients", "last_proved_places")  # in the record, as JSON
 Obj = dict[str, t.Any]
 
@@ -89,7 +91,7 @@ def encrypt(data: bytes, lock: Lock) -> bytes:
     return t.cast("bytes", pyrage.encrypt(data, [_recipient(one) for one in lock.recipients], armored=True))
 
 
-def decrypt(data: bytes, lock: Lock, subject: str = _SUBJECT) -> bytes:
+def decrypt(data: bytes, lock: Lock, subject: str = _SUBJECT, pause: t.Callable[[float], None] = time.sleep) -> bytes:
     """What an age file holds. Raises SealingError where nothing given opens it; no message holds anything of identities."""
     _needed()
     if not lock.opens:
@@ -101,7 +103,7 @@ def decrypt(data: bytes, lock: Lock, subject: str = _SUBJECT) -> bytes:
             pass
     if lock.passphrase:
         try:
-            return t.cast("bytes", pyrage.passphrase.decrypt(data, lock.passphrase))
+            return _by_passphrase(data, lock.passphrase, subject, pause)
         except (pyrage.DecryptError, ValueError):
             pass
     tried = " and ".join(["no identity"] * bool(lock.identities) + ["no passphrase"] * bool(lock.passphrase))
@@ -109,6 +111,25 @@ def decrypt(data: bytes, lock: Lock, subject: str = _SUBJECT) -> bytes:
         subject,
         f"{tried} given opens it, or it is damaged",
         "Give the identity of one of its recipients, or its passphrase",
+        reason="key",
+    )
+
+
+def _by_passphrase(data: bytes, passphrase: str, subject: str, pause: t.Callable[[float], None]) -> bytes:
+    """age measures how fast the machine is at the moment, and refuses what would take it long: a busy one is asked again."""
+    for wait in (*_BUSY, None):
+        try:
+            return t.cast("bytes", pyrage.passphrase.decrypt(data, passphrase))
+        except pyrage.DecryptError as error:
+            if "Excessive work" not in str(error):
+                raise
+            if wait is None:
+                break
+        pause(wait)
+    raise SealingError(
+        subject,
+        "its passphrase asks for more work than this machine does in a while, since it is slow or busy",
+        "Try again where there is more time",
         reason="key",
     )
 

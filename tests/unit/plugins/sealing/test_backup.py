@@ -65,6 +65,25 @@ def test_passphrase_and_ssh_key(tmp_path: Path) -> None:
     assert backup.decrypt(locked, Lock(identities=[(tmp_path / "id").read_text()])) == b"data"
 
 
+def test_a_busy_machine_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyrage measures the machine each time; on one that is busy it refuses work that it would do a moment later."""
+    locked = backup.encrypt(b"data", Lock(passphrase=CANARY))
+    real, refusals, pauses = backup.pyrage.passphrase.decrypt, [1, 1], []
+
+    def decrypt(data: bytes, passphrase: str) -> bytes:
+        if refusals:
+            refusals.pop()
+            raise backup.pyrage.DecryptError("Excessive work parameter for passphrase.")
+        return real(data, passphrase)
+
+    monkeypatch.setattr(backup.pyrage.passphrase, "decrypt", decrypt)
+    assert backup.decrypt(locked, Lock(passphrase=CANARY), pause=pauses.append) == b"data"
+    assert len(pauses) == 2
+    refusals += [1] * 100
+    with pytest.raises(SealingError, match="more work than this machine does"):
+        backup.decrypt(locked, Lock(passphrase=CANARY), pause=pauses.append)
+
+
 @pytest.mark.parametrize(
     ("lock", "words"),
     [
