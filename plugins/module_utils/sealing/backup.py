@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from ..kube.client import Client
 from ..kube.errors import ApiError
 from ..kube.explain import explain
+from .certificate import stamp
 from .errors import SealingError
-from .keys import stamp
 
 try:
     import pyrage

@@ -25,7 +25,6 @@ if t.TYPE_CHECKING:
     from ..kube.client import Client
 
 RENEWAL = "720h0m0s"  # the controller's own default
-LEGACY = "sealed-secrets-key"
 ACTIVE = "active"
 DECRYPTED, ANNOTATION, NONE = "decrypted", "annotation", "none"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
@@ -168,8 +167,8 @@ class Census:
             "state": key.state if key else "",
             "fingerprint": one.fingerprint if one else "",
             "bits": one.bits if one else key.private.key_size if key and key.private else 0,
-            "not_before": stamp(one.not_before) if one else "",
-            "not_after": stamp(one.not_after) if one else "",
+            "not_before": certificates.stamp(one.not_before) if one else "",
+            "not_after": certificates.stamp(one.not_after) if one else "",
             "age_days": (now - one.not_before).days if one else None,
             "newest": is_newest,
             "items": len(count.values),
@@ -219,10 +218,8 @@ def of_cluster(client: Client, namespace: str) -> list[keyring.Key]:
 
     Raises SealingError where the login may not read Secrets there. Those without readable certificate are left out.
     """
-    path = f"/api/v1/namespaces/{namespace}/secrets"
     try:
-        secrets = client.list(path, {"labelSelector": keyring.KEY_LABEL})
-        legacy = client.find(f"{path}/{LEGACY}")
+        secrets = keyring.secrets_of(client, namespace)
     except ApiError as error:
         if error.status != 403:
             raise
@@ -232,8 +229,6 @@ def of_cluster(client: Client, namespace: str) -> list[keyring.Key]:
             "Allow it to list Secrets in that namespace, or give certificates",
             reason="controller",
         ) from error
-    if legacy and keyring.KEY_LABEL not in (legacy["metadata"].get("labels") or {}):
-        secrets = [*secrets, legacy]
     found = []
     for secret in secrets:
         name = f"Secret {namespace}/{secret['metadata']['name']}"
@@ -268,9 +263,4 @@ def next_renewal(newest: keyring.Key | None, period: str) -> str:
     length = sum(float(number) * seconds[unit] for number, unit in _DURATION.findall(period))
     if not newest or not newest.certificate or not length:
         return ""
-    return stamp(newest.certificate.not_before + timedelta(seconds=length))
-
-
-def stamp(moment: datetime) -> str:
-    """A time as Kubernetes writes it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return certificates.stamp(newest.certificate.not_before + timedelta(seconds=length))

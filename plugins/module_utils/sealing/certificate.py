@@ -134,3 +134,8 @@ def private_key(pem: bytes, source: str) -> rsa.RSAPrivateKey:
             f"Key {source}", "it is not RSA, and the controller has no other", "Give a sealing key", reason="key"
         )
     return key
+
+
+def stamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it; moment: in UTC."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

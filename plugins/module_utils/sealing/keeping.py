@@ -20,6 +20,7 @@ from ..kube.front import read_file
 from . import backup, keys, proof
 from .backup import Lock, Record, Store
 from .bucket_arguments import S3
+from .certificate import stamp
 from .controller import discover
 from .errors import SealingError
 from .keys import SealingKey
@@ -239,7 +240,7 @@ class _Keeper:
             self._keep("UNKNOWN" if untried else "FAIL", started, failed.proof, failed)
             raise
         record = record._replace(
-            proved=True, proof=how, last_proved_time=keys.stamp(self._now), last_proved_digest=record.digest,
+            proved=True, proof=how, last_proved_time=stamp(self._now), last_proved_digest=record.digest,
             last_proved_places=record.places,
         )  # fmt: skip
         marker = backup.mark(self._client, self._space)
@@ -287,7 +288,7 @@ class _Keeper:
             inside = record is not None and newest.key_id in record.key_ids
             told = {
                 **newest.as_dict(),
-                "age_hours": backup.hours(keys.stamp(newest.made), self._now),
+                "age_hours": backup.hours(stamp(newest.made), self._now),
                 "in_backup": inside,
                 "in_proved_backup": inside and record is not None and record.proved_now,
             }

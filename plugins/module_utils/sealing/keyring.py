@@ -20,7 +20,12 @@ try:
 except ImportError:  # ansible-test imports this file without its libraries
     rsa = None  # type: ignore[assignment]
 
+if t.TYPE_CHECKING:
+    from ..kube.client import Client
+
 KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
+# A Secret of this name is a key without any label: the first versions of the controller made it.
+LEGACY = "sealed-secrets-key"
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -61,6 +66,14 @@ def merged(keys: t.Iterable[Key]) -> list[Key]:
         )
     # Those without certificate have no age: first.
     return sorted(found.values(), key=lambda key: key.certificate.not_before.timestamp() if key.certificate else 0.0)
+
+
+def secrets_of(client: Client, namespace: str) -> list[dict[str, t.Any]]:
+    """The Secrets of a cluster that hold sealing keys. Raises ApiError."""
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    found = client.list(path, {"labelSelector": KEY_LABEL})
+    legacy = client.find(f"{path}/{LEGACY}")
+    return [*found, legacy] if legacy and KEY_LABEL not in (legacy["metadata"].get("labels") or {}) else list(found)
 
 
 def privates(keys: t.Iterable[Key]) -> list[rsa.RSAPrivateKey]:

@@ -20,8 +20,9 @@ from ..kube.client import Client
 from ..kube.errors import ApiError, KubeError
 from ..kube.explain import explain
 from ..kube.manifests import read_documents
-from .certificate import key_id
+from .certificate import key_id, stamp
 from .errors import SealingError
+from .keyring import KEY_LABEL, LEGACY, secrets_of
 
 try:
     from cryptography import x509
@@ -30,10 +31,7 @@ try:
 except ImportError:  # ansible-test imports this file without its libraries
     x509 = None  # type: ignore[assignment]
 
-KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
 ACTIVE = "active"
-# A Secret of this name is a key without any label: the first versions of the controller made it.
-LEGACY = "sealed-secrets-key"
 BACKUP = "the backup of sealing keys"
 Obj = dict[str, t.Any]
 
@@ -71,11 +69,6 @@ class Backup(t.NamedTuple):
     objects: list[Obj]
     digest: str
     keys: list[SealingKey]
-
-
-def stamp(moment: datetime) -> str:
-    """A time as Kubernetes writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def load(secret: t.Mapping[str, t.Any], place: str = "", *, validate: bool = True) -> SealingKey:
@@ -130,14 +123,10 @@ def load(secret: t.Mapping[str, t.Any], place: str = "", *, validate: bool = Tru
 
 def of_cluster(client: Client, namespace: str) -> tuple[list[SealingKey], list[SealingError]]:
     """All keys in the controller's namespace, newest first, and what is wrong with those that nobody can read. Raises KubeError."""
-    path = f"/api/v1/namespaces/{namespace}/secrets"
     try:
-        secrets = client.list(path, {"labelSelector": KEY_LABEL})
-        legacy = client.find(f"{path}/{LEGACY}")
+        secrets = secrets_of(client, namespace)
     except ApiError as error:
         raise explain(error, f"Sealing keys in {namespace}", "", verb="read secrets", changed=False) from error
-    if legacy and KEY_LABEL not in (legacy["metadata"].get("labels") or {}):
-        secrets = [*secrets, legacy]
     keys, broken = [], []
     for secret in secrets:
         try:

@@ -27,7 +27,7 @@ from .keys import SealingKey
 
 NAMESPACE = "enclii-sealing-proof"
 LABEL = "enclii.dev/sealing-proof"
-NAME, ITEM = "proof", "item"
+ITEM = "item"
 UNSEAL_SECONDS = 60.0
 REMOVAL_SECONDS = 90.0
 _SUBJECT = "Proof of the backup of sealing keys"
@@ -58,14 +58,16 @@ def prove(
             f"the controller has secrets sealed for {served.key_id}, which no Secret of the cluster holds",
             "Restart the controller: it reads its keys when it starts",
         )
+    # A name of its own: a controller that was slow may still write what a killed proof had sealed.
+    name = f"proof-{random(5).hex()}"
     wanted = random(32).hex().encode("ascii")
-    item = sealed.seal(served.public_key, sealed.label(sealed.STRICT, NAMESPACE, NAME), wanted)
+    item = sealed.seal(served.public_key, sealed.label(sealed.STRICT, NAMESPACE, name), wanted)
     with scratch(client, clock):
-        _unsealed_by_controller(client, clock, item, wanted, seconds)
-    about = objects.subject(NAMESPACE, NAME, ITEM)
+        _unsealed_by_controller(client, clock, name, item, wanted, seconds)
+    about = objects.subject(NAMESPACE, name, ITEM)
     plain, number = sealed.unseal(
         [key.private_key for key in held],
-        sealed.label(sealed.STRICT, NAMESPACE, NAME),
+        sealed.label(sealed.STRICT, NAMESPACE, name),
         sealed.parse(item, about),
         f"{about}, by the backup",
     )
@@ -129,23 +131,24 @@ def _request(client: Client, method: str, path: str, body: Obj) -> None:
         raise explain(error, subject, "", verb="create namespaces and SealedSecrets") from error
 
 
-def _unsealed_by_controller(client: Client, clock: Clock, item: str, wanted: bytes, seconds: float) -> None:
+def _unsealed_by_controller(
+    client: Client, clock: Clock, name: str, item: str, wanted: bytes, seconds: float
+) -> None:
     """Raises SealingError where the controller does not unseal it in time, or to something else."""
-    secret = {"metadata": {"name": NAME, "namespace": NAMESPACE}}
-    path = f"/apis/bitnami.com/v1alpha1/namespaces/{NAMESPACE}/sealedsecrets/{NAME}"
+    secret = {"metadata": {"name": name, "namespace": NAMESPACE}}
+    path = f"/apis/bitnami.com/v1alpha1/namespaces/{NAMESPACE}/sealedsecrets/{name}"
     _request(client, "PATCH", path, objects.compose(secret, sealed.STRICT, {ITEM: item}))
     end = clock.monotonic() + seconds
     while True:
         try:
-            found = client.find(f"{_NAMESPACE_PATH}/secrets/{NAME}")
+            found = client.find(f"{_NAMESPACE_PATH}/secrets/{name}")
         except ApiError as error:
-            raise explain(error, f"Secret {NAMESPACE}/{NAME}", "", verb="get") from error
-        if found and base64.b64decode((found.get("data") or {}).get(ITEM) or "") == wanted:
+            raise explain(error, f"Secret {NAMESPACE}/{name}", "", verb="get") from error
+        if found:
+            if base64.b64decode((found.get("data") or {}).get(ITEM) or "") != wanted:
+                raise _failed("the controller unsealed something else than what was sealed", "Look into its log")
             return
         if clock.monotonic() > end:
-            # Not before: a controller that was slow may write first what a killed proof had sealed under the same name.
-            if found:
-                raise _failed("the controller unsealed something else than what was sealed", "Look into its log")
             raise _failed(
                 f"the controller did not unseal an item within {seconds:.0f} s: {_why(client, path)}",
                 "Look into its log; it must watch all namespaces",

@@ -118,7 +118,7 @@ class _Run:
             result["certificate"] = {
                 "fingerprint": one.fingerprint,
                 "key_id": one.key_id,
-                "not_after": f"{one.not_after:%Y-%m-%dT%H:%M:%SZ}",
+                "not_after": certificates.stamp(one.not_after),
                 "source": one.source,
             }
         if diff:

@@ -166,7 +166,7 @@ def rekey_trees(
         "certificate": {
             "fingerprint": target.fingerprint,
             "key_id": target.key_id,
-            "not_after": census.stamp(target.not_after),
+            "not_after": certificates.stamp(target.not_after),
             "source": target.source,
         },
         "objects": [one.as_dict() for one in touched],
