@@ -51,9 +51,6 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
-model = load("flows.model")
-draw = load("flows.draw")
-
 
 def flow_picture(
     definitions: t.Sequence[t.Mapping[str, t.Any]],
@@ -61,6 +58,7 @@ def flow_picture(
     environments: t.Sequence[str] = (),
 ) -> str:
     """Mermaid's text."""
+    model, draw = load("flows.model"), load("flows.draw")
     try:
         return str(draw.mermaid(model.read_flows(definitions, declared, environments)))
     except model.FlowError as error:

@@ -69,9 +69,6 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
-model = load("flows.model")
-render = load("flows.render")
-
 
 def flow_policies(
     definitions: t.Sequence[t.Mapping[str, t.Any]],
@@ -82,6 +79,7 @@ def flow_policies(
     dns_addresses: t.Sequence[str] = (),
 ) -> list[dict[str, t.Any]]:
     """The policies of all namespaces that enforce."""
+    model, render = load("flows.model"), load("flows.render")
     try:
         flows = model.read_flows(definitions, declared, environments)
         return t.cast(

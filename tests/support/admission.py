@@ -56,12 +56,6 @@ def rendered(**given: t.Any) -> list[Obj]:
     return objects
 
 
-def wrong(namespaces: Obj) -> list[str]:
-    """What the role says of baseline_namespaces before it changes anything."""
-    templar = Templar(DataLoader(), variables=_variables(baseline_namespaces=namespaces))
-    return list(templar.template(trust_as_template("{{ __baseline_wrong }}")))
-
-
 def exemptions(*roles: str) -> list[Obj]:
     """What roles declare that their containers cannot do, as a play hands it to the templates: definitions of components."""
     found = []
