@@ -154,6 +154,7 @@ def test_everything_runs_inside_enforced_walls(cluster: LabRun, space: str) -> N
     assert "allow-dns" in policies
     for pod in cluster.get("pods", "-n", space)["items"]:
         assert pod["status"]["phase"] in ("Running", "Succeeded"), pod["metadata"]["name"]
+        assert pod["spec"]["priority"] > 0, pod["metadata"]["name"]
 
 
 def test_what_is_kubernetes_own_is_untouched(cluster: LabRun) -> None:
