@@ -35,6 +35,10 @@ options:
     description: RV(enclii.platform.cluster_info#module:namespaces).
     type: dict
     required: true
+  stands:
+    description: Whether the walls that labels of namespaces speak of are there.
+    type: bool
+    required: true
   mode:
     description: V(observe) or V(enforce), of namespaces that say nothing else.
     type: str
@@ -47,8 +51,12 @@ options:
     description: Limit range of environments that say nothing else.
     type: dict
     required: true
+  admission:
+    description: What admission is to go by, patterns as text and registries as a list, by the names of the variables.
+    type: dict
+    default: {}
   only:
-    description: Leave all other namespaces out. All, where this is empty.
+    description: Leave all other namespaces out; these keep the mode they have. All, where this is empty.
     type: list
     elements: str
     default: []
@@ -59,16 +67,16 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ (component_definitions | enclii.platform.walls({}, ['enclii-dev'], **told)).tightened }}"
   vars:
-    told: {platform: enclii-system, there: "{{ cluster.namespaces }}", mode: enforce, quota: {}, limits: {}}
+    told: {platform: enclii-system, there: "{{ cluster.namespaces }}", stands: true, mode: enforce, quota: {}, limits: {}}
 """
 
 RETURN = r"""
 _value:
   description:
-    - V(wrong), what cannot be meant in O(declared), a sentence each.
+    - V(wrong), what cannot be meant in O(declared) and O(admission), a sentence each.
     - V(purposes), namespace to V(environment), V(platform) or V(nodes); V(spaces), namespace to V(observe) or V(enforce); V(levels),
       namespace to Pod Security level where it is not V(restricted); V(figures), namespace to V(limits) and V(quota).
-    - V(tightened), namespaces that are there and were not enforced until now.
+    - V(tightened), namespaces that are there and were not enforced until now; V(bare), namespaces whose walls are taken down.
     - V(checks), what is there where walls are enforced, as M(enclii.platform.object_info) takes it.
   type: dict
 """

@@ -12,10 +12,12 @@ version_added: 1.0.0
 author: The Enclii Platform Authors (@enclii)
 description:
   - Reads all roles, bindings and accounts of a cluster and says of each dangerous power who has it, by which binding, role and rule,
-    and where. What Kubernetes itself needs, users and groups of names that it reserves and accounts of C(kube-system), is told apart.
+    and where. A group that holds accounts is followed to them. What Kubernetes itself needs, users and groups of names that it reserves
+    and accounts of C(kube-system), is told apart; whoever stands for everybody, as C(system:anonymous) does, is not its own.
   - Asks the API server, by SubjectAccessReviews, whether the accounts of components can do what was declared of them, and cannot do
     what was ruled out. These reviews decide, not the roles that were read. Those name the path by which something is granted.
-  - Finds powers of the components' accounts that nobody declared, and accounts that no component uses but that give pods a token.
+  - Finds powers of the components' accounts that nobody declared, powers of everybody without a login, and accounts that no component
+    uses but that give pods a token.
   - The grammar of statements and the list of powers are on the page B(Access) of the collection's documentation.
 extends_documentation_fragment:
   - enclii.platform.kube
@@ -139,7 +141,7 @@ report:
     power: {description: Its name., type: str, returned: always}
     meaning: {description: Why it is dangerous., type: str, returned: always}
     everyone:
-      description: Who has it, but for Kubernetes' own.
+      description: Who has it, but for Kubernetes' own. An account that has it by a group is listed beside the group.
       type: list
       elements: dict
       returned: always
@@ -152,6 +154,7 @@ report:
         what: {description: "The resource, as V(pods/exec) or V(jobs.batch).", type: str, returned: always}
         scope: {description: "V(everywhere), or V(namespace) and its name.", type: str, returned: always}
         names: {description: Names it is limited to; none means all., type: list, elements: str, returned: always}
+        member_of: {description: "The group by which an account has it; empty where a binding names it.", type: str, returned: always}
         path:
           description: Binding, role and rule; before them the group and between them the role that is aggregated, where there is one.
           type: list
@@ -187,7 +190,8 @@ proof:
         paths: {description: By which paths it is granted., type: list, elements: list, returned: always}
     undeclared:
       description:
-        - Powers of accounts that nobody declared, in the form of RV(report[].everyone), and C(confirmed), the API server's answer.
+        - Powers of accounts that nobody declared, and any of C(system:anonymous), which nobody can declare, in the form of
+          RV(report[].everyone), and C(confirmed), the API server's answer.
       type: list
       elements: dict
       returned: always

@@ -13,10 +13,12 @@ description:
   - Judges namespaces as if they were in mode V(enforce) already, and says of everything that runs there what would break, and what to do
     about it.
   - Pod Security is judged by the API server, asked as a dry run for the label. Admission is judged by the policies themselves, which
-    warn of each workload in a dry run; a namespace that no policy watches yet counts as not ready.
+    warn of each workload in a dry run, and of one of each group of pods that a controller made; a namespace that no policy of the
+    platform watches yet counts as not ready.
   - Network policies are judged before they are there, by what the flows are rendered to and what others have applied. Named are pods
-    that no flow names, Services whose pods nobody may reach, and pods that would lose DNS or the API server.
-  - Quota and limits are compared with what is used now.
+    that no flow names, Services whose pods nobody may reach, and pods that would lose DNS or the API server. Traffic is not observed;
+    pods from which, or to which, no flow leads are listed as something to know.
+  - Quota and limits are compared with what is used now. Only what keeps pods from coming back counts as breaking.
   - Nothing is changed.
 extends_documentation_fragment:
   - enclii.platform.kube

@@ -131,7 +131,8 @@ notes:
   - Needs the rights of Role C(enclii-evidence-writer) in the namespace, which role P(enclii.platform.baseline#role) makes together with
     the kind.
   - Inventory and cluster are taken from ConfigMap C(enclii-cluster) of the namespace.
-  - Where the copy fails the evidence is in the cluster nevertheless, and the next copy takes it along while the cluster keeps it.
+  - Copies are made before older evidence is deleted. Where the copy fails the new evidence is in the cluster nevertheless and nothing is
+    deleted, so the next copy takes all of it along.
 seealso:
   - module: enclii.platform.evidence_info
 """

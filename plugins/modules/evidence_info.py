@@ -28,7 +28,7 @@ options:
     type: str
     default: enclii-system
   kinds:
-    description: Only these kinds, such as V(network-probe). All by default.
+    description: Only these kinds, such as V(network-probe), and what is O(expected) of others. All by default.
     type: list
     elements: str
     default: []

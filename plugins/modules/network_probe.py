@@ -12,13 +12,15 @@ author:
   - The Enclii Platform Authors (@enclii)
 description:
   - Makes one pod for each kind of pod that the flows know, with its labels and in its namespace, and lets each of them try all the others,
-    whether a flow allows it or not. Ready pods that really serve a flow are tried too, and so are the cluster's DNS, the API server, nodes,
-    and single addresses outside.
+    whether a flow allows it or not. One more, the stranger, stands in a namespace without walls that is made for the run. Ready pods that
+    really serve a flow are tried too, and so are the cluster's DNS, the API server, nodes, and single addresses outside.
   - A connection that got through where none is declared is V(open), one that did not where one is declared is V(closed). What does not get
     through counts as denied only while somebody else reaches the same port in the same run; otherwise it is V(unknown).
   - Findings name the policy that opens or closes, the policy or the label that is missing, or the node on which nothing enforces policies.
+    A policy of the walls that is not what the flows say is a finding whether a pair meets it or not. One that nobody declared is a notice.
   - Everything it makes carries the label C(probe.enclii.dev/run) and is taken away again. What a killed run left behind, the next one takes
-    away. No Service sends anybody to a probe pod, and no workload adopts one.
+    away. No workload adopts a probe pod. No Service sends anybody to one, for it is never ready; kinds of pods that a Service with
+    C(publishNotReadyAddresses) selects are left out, with a notice.
 extends_documentation_fragment:
   - enclii.platform.kube
   - enclii.platform.attributes
@@ -57,7 +59,8 @@ options:
     default: []
   spaces:
     description:
-      - Name of each namespace with walls to V(enforce) or V(observe). Each gets probe pods.
+      - Name of each namespace with walls to V(enforce) or V(observe). Each gets probe pods, but for namespaces of node agents in which no
+        agent runs.
     type: dict
     required: true
   dns_addresses:
@@ -74,7 +77,7 @@ options:
     type: str
   sources:
     description:
-      - Try only these, each a namespace, or a pattern of C(namespace/name).
+      - Try only these, each a namespace, or a pattern of C(namespace/name). The stranger is V(outside/stranger).
     type: list
     elements: str
     default: []
@@ -152,7 +155,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(FAIL) if anything is open or closed against the declaration, else V(UNKNOWN) if anything is unknown, else V(PASS).
+  description:
+    - V(FAIL) if anything is open or closed against the declaration, or a policy of the walls differs from it, else V(UNKNOWN) if anything
+      is unknown, else V(PASS).
   returned: success, not in check mode
   type: str
   sample: PASS
@@ -162,7 +167,7 @@ findings:
   type: list
   elements: str
 notices:
-  description: What was noticed and is no verdict.
+  description: What was noticed and is no verdict, such as what could not be taken away.
   returned: success
   type: list
   elements: str

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+import house
 from ansible_collections.enclii.platform.plugins.module_utils.kube import order
 
 
@@ -46,9 +51,54 @@ def test_what_takes_away_comes_after_what_makes_up_for_it(rendered: dict[str, An
     def phase(one: dict[str, Any]) -> int:
         return order.phase(one["apiVersion"].rpartition("/")[0], one["kind"], one)
 
-    denials = [one for one in of_kind(rendered, "NetworkPolicy") if one["metadata"]["name"] == "default-deny"]
-    allowed = [one for one in of_kind(rendered, "NetworkPolicy") if one["metadata"]["name"] != "default-deny"]
-    assert len(denials) == len(of_kind(rendered, "Namespace"))
-    assert max(map(phase, allowed)) < min(map(phase, denials)) < order.WORKLOADS
+    policies = of_kind(rendered, "NetworkPolicy")
+    denials = [one for one in policies if one["metadata"]["name"] == "default-deny"]
+    resolving = [one for one in policies if one["metadata"]["name"] == "allow-dns"]
+    flows = [one for one in policies if one["metadata"]["name"] not in ("default-deny", "allow-dns")]
+    assert len(denials) == len(resolving) == len(of_kind(rendered, "Namespace"))
+    assert flows
+    # allow-dns leaves a pod nothing but DNS, unless its flows are there
+    assert max(map(phase, flows)) < min(map(phase, resolving))
+    assert max(map(phase, resolving)) < min(map(phase, denials)) < order.WORKLOADS
     assert {phase(one) for one in of_kind(rendered, "LimitRange")} <= {order.BASE}
     assert {phase(one) for one in of_kind(rendered, "ResourceQuota")} <= {order.LIMITS}
+
+
+# -- with the baseline in the play, without it, and where its walls stand ---------------------------
+
+
+def told(expression: str, **given: Any) -> Any:
+    """What the roles' own variables make of an expression."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {"ansible_skip_tags": [], "__cluster_info": {"sets": []}}
+    for path in ("storage/defaults", "storage/vars", "component/vars"):
+        text = house.ROOT / "roles" / path / "main.yml"
+        variables |= loader.load_from_file(str(text), trusted_as_template=True)
+    return Templar(loader, variables=variables | given).template(trust_as_template("{{ " + expression + " }}"))
+
+
+WITH = {"__baseline_nodes": "enclii-nodes", "baseline_state": "present"}
+STANDS = {"__cluster_info": {"sets": ["baseline"]}}
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "classes"),
+    [
+        (WITH, "none", True),
+        ({**WITH, "ansible_skip_tags": ["baseline"]}, "privileged", False),
+        ({**WITH, **STANDS, "ansible_skip_tags": ["baseline"]}, "privileged", True),
+        ({**WITH, "baseline_state": "absent"}, "privileged", False),
+        # the classes go with the walls: a component that named them on would not start again
+        ({**WITH, **STANDS, "baseline_state": "absent"}, "privileged", False),
+        ({}, "privileged", False),
+        (STANDS, "privileged", True),
+        # a namespace that others run in is not the component's to remove
+        ({"storage_state": "absent"}, "none", False),
+        ({"storage_state": "external"}, "none", False),
+    ],
+)
+def test_who_makes_the_nodes_namespace_and_whether_there_are_classes(
+    given: dict[str, Any], level: str, classes: bool
+) -> None:
+    assert told("__storage_component.pod_security", **given) == level
+    assert bool(told("__component_priorities.critical", **given)) is classes

@@ -31,6 +31,11 @@ FLOWS = [
 ROUTER = ("-n", "kube-system", "daemonset/kube-router")
 # The tests before have to do with a few pairs only, each of which says what the whole would.
 FEW = {"sources": ["b-app/bare", "b-app/b-sql-client"], "targets": ["b-data/b-sql-server", "b-data/bare"]}
+STRANGER = "outside/stranger"
+# With somebody whom nothing holds: a hole on one side shows only there.
+AND_OUTSIDE = {name: [*listed, STRANGER] for name, listed in FEW.items()}
+WAY_OUT = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+METADATA = "169.254.169.254"
 Obj = dict[str, t.Any]
 
 
@@ -43,25 +48,25 @@ def policy(space: str, name: str, spec: Obj) -> Obj:
     }
 
 
-def server(name: str, labels: Obj, port: int) -> Obj:
-    """A pod that really listens, as strict as its namespace asks for."""
+def python(space: str, name: str, labels: Obj, *words: str, **more: t.Any) -> Obj:
+    """A pod that runs Python, as strict as its namespace asks for."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "b-data", "labels": labels},
+        "metadata": {"name": name, "namespace": space, "labels": labels},
         "spec": {
+            "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [
                 {
-                    "name": "server",
+                    "name": "python",
                     "image": IMAGE,
                     "imagePullPolicy": "IfNotPresent",
-                    "command": ["python3", "-m", "http.server", str(port)],
+                    "command": ["python3", *words],
                     "workingDir": "/tmp",
-                    "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
-                    "livenessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 10},
+                    **more,
                     "resources": {
                         "requests": {"cpu": "5m", "memory": "24Mi"},
                         "limits": {"cpu": "250m", "memory": "64Mi"},
@@ -71,6 +76,15 @@ def server(name: str, labels: Obj, port: int) -> Obj:
             ],
         },
     }
+
+
+def server(name: str, labels: Obj, port: int) -> Obj:
+    """A pod that really listens."""
+    reached = {"tcpSocket": {"port": port}}
+    return python(
+        "b-data", name, labels, "-m", "http.server", str(port),
+        readinessProbe={**reached, "periodSeconds": 1}, livenessProbe={**reached, "periodSeconds": 10},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -110,41 +124,107 @@ def test_walls_that_hold_pass(walled: Walled) -> None:
     assert all(one["outcome"] == "connected" for one in told["pairs"] if one["expected"] == "open")
 
 
-def test_a_policy_that_is_too_wide_is_named(walled: Walled) -> None:
-    walled.apply(
-        policy("b-data", "helpful", {"podSelector": {}, "ingress": [{}]}),
-        policy("b-app", "way-out", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}),
-    )
-    told = walled.probe(**FEW)
+@pytest.mark.parametrize(
+    ("name", "spec", "opened"),
+    [
+        ("b-data/helpful", {"podSelector": {}, "ingress": [{}]},
+         {(STRANGER, "b-data/b-sql-server"), (STRANGER, "b-data/bare")}),
+        ("b-app/way-out", WAY_OUT, {("b-app/bare", STRANGER), ("b-app/b-sql-client", STRANGER)}),
+    ],
+)  # fmt: skip
+def test_a_policy_that_is_too_wide_is_named(walled: Walled, name: str, spec: Obj, opened: set[tuple[str, str]]) -> None:
+    """One side alone: with any of these the other one still holds all that walls hold."""
+    walled.apply(policy(*name.split("/"), spec))
+    told = walled.probe(**AND_OUTSIDE)
     assert told["verdict"] == "FAIL"
-    assert ("b-app/bare", "b-data/b-sql-server") in pairs(told, "open")
-    (finding,) = [one for one in told["findings"] if "b-app/bare to b-data/b-sql-server" in one]
-    assert "NetworkPolicy b-data/helpful, which is none of the walls'" in finding
-    assert "NetworkPolicy b-app/way-out, which is none of the walls'" in finding
+    assert pairs(told, "open") == opened
+    (finding,) = told["findings"]
+    assert f"is opened by NetworkPolicy {name}, which is none of the walls'" in finding
+    assert [one for one in told["notices"] if one.startswith(f"NetworkPolicy {name} is none of the walls'")]
 
 
 def test_a_policy_of_the_walls_that_was_widened_is_named(walled: Walled) -> None:
     (found,) = [one for one in walled.policies if one["metadata"]["name"] == "flow-b-sql-to"]
-    (leads,) = [one for one in walled.policies if one["metadata"]["name"] == "flow-b-sql-from"]
-    wide, far = copy.deepcopy(found), copy.deepcopy(leads)
+    wide = copy.deepcopy(found)
     wide["spec"]["ingress"] = [{"ports": [{"port": 5432, "protocol": "TCP"}]}]
-    far["spec"]["podSelector"] = {}
-    walled.lab.kubectl(
-        "replace", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": [wide, far]})
-    )
-    told = walled.probe(**FEW)
-    assert pairs(told, "open") == {("b-app/bare", "b-data/b-sql-server")}
-    assert "NetworkPolicy b-data/flow-b-sql-to, which differs from what the flows say" in told["findings"][0]
+    walled.lab.kubectl("replace", "-f", "-", given=json.dumps(wide))
+    told = walled.probe(**AND_OUTSIDE)
     walled.lab.kubectl("delete", "networkpolicy", "flow-b-sql-to", "-n", "b-data")
-    walled.lab.kubectl("delete", "networkpolicy", "flow-b-sql-from", "-n", "b-app")
+    assert pairs(told, "open") == {(STRANGER, "b-data/b-sql-server")}
+    hole, differs = told["findings"]
+    assert "NetworkPolicy b-data/flow-b-sql-to, which differs from what the flows say" in hole
+    assert differs.startswith("differs: NetworkPolicy b-data/flow-b-sql-to is not what the flows say")
 
 
 def test_a_namespace_without_default_deny_is_named(walled: Walled) -> None:
     walled.lab.kubectl("delete", "networkpolicy", "default-deny", "-n", "b-data")
-    walled.apply(policy("b-app", "way-out", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}))
-    told = walled.probe(**FEW)
-    assert ("b-app/bare", "b-data/bare") in pairs(told, "open")
-    assert any("NetworkPolicy b-data/default-deny is missing" in one for one in told["findings"])
+    told = walled.probe(**AND_OUTSIDE)
+    assert pairs(told, "open") == {(STRANGER, "b-data/bare")}
+    hole, differs = told["findings"]
+    assert "no policy isolates the ingress of namespace b-data: NetworkPolicy b-data/default-deny is missing" in hole
+    assert differs.startswith("differs: NetworkPolicy b-data/default-deny is missing")
+
+
+@pytest.fixture
+def metadata(cluster: LabRun) -> t.Iterator[None]:
+    """What a cloud has for its machines: an address that every node leads to, here on the control plane's."""
+    listens = (
+        f"systemd-run --unit=b-metadata --collect python3 -m http.server 80 --bind {METADATA} --directory /var/empty"
+    )
+    try:
+        cluster.on("cp-1", f"mkdir -p /var/empty && ip address add {METADATA}/32 dev lo && {listens}")
+        for node in cluster.workers:
+            cluster.on(node, f"ip route replace {METADATA}/32 via {cluster.address('cp-1')}")
+        yield
+    finally:
+        for node in cluster.workers:
+            cluster.on(node, f"ip route del {METADATA}/32", check=False)
+        cluster.on("cp-1", f"systemctl stop b-metadata; ip address del {METADATA}/32 dev lo", check=False)
+
+
+@pytest.fixture
+def outward(cluster: LabRun) -> t.Iterator[tuple[Walled, str]]:
+    """Namespaces with flows to the outside, and an address there at which somebody answers: the lab's registry."""
+    address = cluster.lab.address(3)
+    flows = [
+        {"name": "b-registry", "from": {"namespace": "b-out"}, "to": {"cidrs": [f"{address}/32"]}, "port": 5000},
+        {"name": "b-web", "from": {"namespace": "b-out"}, "to": "any", "port": 80},
+    ]
+    walled = Walled(cluster, {"b-out": "enforce", "b-eye": "observe"}, flows)
+    walled.raise_walls()
+    yield walled, address
+    walled.pull_down()
+
+
+@pytest.mark.usefixtures("metadata")
+def test_outside_what_is_declared_is_open_and_nothing_else(outward: tuple[Walled, str]) -> None:
+    walled, address = outward
+    some = {"sources": ["b-out", "b-eye"], "targets": ["address *", "metadata address", STRANGER]}
+    # who is only observed reaches the metadata address: it is there, and nothing else is in the way
+    reach = f"import socket; socket.create_connection(('{METADATA}', 80), 9)"
+    walled.lab.until("the account", lambda: walled.lab.kubectl("get", "sa", "default", "-n", "b-eye", check=False))
+    walled.apply(python("b-eye", "eye", {}, "-c", reach))
+    walled.lab.kubectl("wait", "-n", "b-eye", "pod/eye", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    told = walled.probe(**some)
+    assert (told["verdict"], told["findings"]) == ("PASS", [])
+    there = f"address {address}"
+    seen = {(one["source"], one["target"], one["port"]): one["outcome"] == "connected" for one in told["pairs"]}
+    assert seen["b-out/b-registry-client", there, 5000]
+    assert not seen["b-out/b-web-client", there, 5000]
+    assert not seen["b-out/bare", there, 5000]
+    assert seen["b-out/b-web-client", STRANGER, 80]
+    assert not seen["b-out/b-web-client", STRANGER, 8080]
+    assert not seen["b-out/bare", STRANGER, 80]
+    assert seen["b-eye/bare", there, 5000]
+    assert not [one for one in told["pairs"] if one["kind"] == "metadata"]
+    # and with a hole those who are held reach it, too
+    walled.apply(policy("b-out", "way-out", WAY_OUT))
+    told = walled.probe(**some)
+    assert {("b-out/bare", there), ("b-out/bare", "metadata address"), ("b-out/b-web-client", "metadata address"),
+            ("b-out/bare", STRANGER)} <= pairs(told, "open")  # fmt: skip
+    assert not [one for one in pairs(told, "open") if one[0].startswith("b-eye/")]
+    assert all("the egress is opened by NetworkPolicy b-out/way-out" in one for one in told["findings"])
+    assert walled.left() == []
 
 
 def test_a_policy_that_is_missing_closes_by_name(walled: Walled) -> None:

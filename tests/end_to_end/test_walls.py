@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import typing as t
 
 import pytest
@@ -17,6 +18,7 @@ from labrun import LabRun, Outcome
 
 CANARY = f"canary-{secrets.token_hex(12)}"
 SHOP = "c-shop"
+COMPONENTS = ("storage", "cert_manager", "sealed_secrets", "metrics_server")
 SPACES = ("cert-manager", "enclii-dev", "enclii-nodes", "enclii-system")
 WALLS = (
     "networkpolicy,limitrange,resourcequota,priorityclass,validatingadmissionpolicy,validatingadmissionpolicybinding"
@@ -50,9 +52,17 @@ def labels_of(lab: LabRun, space: str) -> dict[str, str]:
     return t.cast("dict[str, str]", lab.get("namespace", space)["metadata"]["labels"])
 
 
-def shop(mode: str, *, declared: bool = False) -> tuple[str, str]:
-    """The words that give namespace c-shop walls. declared: with its flow."""
-    said: dict[str, t.Any] = {"baseline_namespaces": {SHOP: {"mode": mode}}}
+def refusal(lab: LabRun, obj: dict[str, t.Any]) -> str:
+    """What the API server says to an object that it is to refuse."""
+    argv = [f"{lab.lab.paths['bin']}/kubectl", "--kubeconfig", str(lab.kubeconfig), "apply", "-f", "-"]
+    done = subprocess.run(argv, text=True, input=json.dumps(obj), capture_output=True, check=False, timeout=60)
+    assert done.returncode != 0, done.stdout
+    return done.stderr
+
+
+def shop(mode: str, *, declared: bool = False, **more: t.Any) -> tuple[str, str]:
+    """The words that give namespace c-shop walls, or none of its own where no mode is given. declared: with its flow."""
+    said: dict[str, t.Any] = {"baseline_namespaces": {SHOP: {"mode": mode, **more}} if mode else {}}
     if declared:
         flow = {"name": "shop-web", "from": {"namespace": SHOP}, "to": {"namespace": SHOP}, "port": 8080}
         said["enclii_flows"] = [flow]
@@ -208,7 +218,7 @@ def test_a_namespace_that_was_never_observed_is_not_enforced(cluster: LabRun) ->
     run = platform(cluster, *shop("enforce"))
     assert run.rc != 0
     assert run.changed["localhost"] == 0
-    assert "no admission policy watches it, so nobody knows yet what it would refuse" in run.output
+    assert "no admission policy of the platform watches it, so nobody knows yet what it would refuse" in run.output
     assert walls(cluster) == was
     assert "enclii.dev/walls" not in labels_of(cluster, SHOP)
 
@@ -223,7 +233,7 @@ def test_observed_everything_goes_on(cluster: LabRun) -> None:
     assert not cluster.kubectl("get", "networkpolicy,limitrange,resourcequota", "-n", SHOP, "-o", "name")
     cluster.kubectl("rollout", "restart", "-n", SHOP, "deployment/web")
     cluster.kubectl("rollout", "status", "-n", SHOP, "deployment/web", "--timeout=60s")
-    assert "got" in cluster.until("the caller gets answers", lambda: answers(cluster, 2), 30)
+    cluster.until("the caller gets answers", lambda: "got" in answers(cluster, 2), 30)
 
 
 def test_what_would_break_is_listed(cluster: LabRun, tmp_path: t.Any) -> None:
@@ -314,9 +324,59 @@ def test_inside_the_walls_the_undeclared_is_refused(cluster: LabRun) -> None:
 
     cluster.until("the caller still reaches it", lambda: reached("caller"), 20)
     cluster.until("the stranger does not", lambda: not reached("stranger"), 20)
-    wrong = deployment("wrong", right=False, labels={}, command="sleep 1")
-    argv = ("apply", "-f", "-")
-    assert "wrong" not in cluster.kubectl(*argv, given=json.dumps(wrong), check=False)
+    message = refusal(cluster, deployment("wrong", right=False, labels={}, command="sleep 1"))
+    for words in ("Deployment wrong: [resources]", "[liveness]", "env DB_PASSWORD holds a secret in plain text"):
+        assert words in message
+    cluster.kubectl("delete", "-n", SHOP, "deployment/stranger")
+
+
+def test_a_namespace_that_leaves_the_inventory_keeps_its_walls(cluster: LabRun) -> None:
+    assert changes(platform(cluster, *shop("", declared=True))) == 0
+    assert labels_of(cluster, SHOP)["enclii.dev/walls"] == "enforce"
+
+
+def test_a_component_that_somebody_else_runs_from_now_on_keeps_its_walls(cluster: LabRun) -> None:
+    states = [word for name in COMPONENTS for word in ("-e", f"{name}_state=external")]
+    words = (*states, "-e", "storage_class=enclii-local", *shop("enforce", declared=True))
+    assert changes(platform(cluster, *words)) == 0
+
+
+def test_walls_of_one_namespace_go_when_the_inventory_says_so(cluster: LabRun) -> None:
+    absent = shop("absent", declared=True)
+    assert changes(platform(cluster, *absent)) == 1
+    assert not cluster.kubectl("get", "networkpolicy,limitrange,resourcequota", "-n", SHOP, "-o", "name")
+    left = [key for key in labels_of(cluster, SHOP) if key.startswith(("enclii.dev/", "pod-security."))]
+    assert left == []
+    assert changes(platform(cluster, *absent)) == 0
+
+
+def test_what_is_asked_from_now_on_is_what_a_namespace_is_judged_by(cluster: LabRun) -> None:
+    """Mode, registries and exemptions come in one change."""
+    platform(cluster, *shop("observe", declared=True)).succeeded()
+    narrow = {"registries": ["quay.io"]}
+    run = platform(cluster, *shop("enforce", declared=True, **narrow))
+    assert run.rc != 0
+    assert "[registry]" in run.output
+    assert labels_of(cluster, SHOP)["enclii.dev/walls"] == "observe"
+    spared = [{"container": "main", "rules": ["registry"], "reason": "not mirrored yet"}]
+    platform(cluster, *shop("enforce", declared=True, exemptions=spared, **narrow)).succeeded()
+    assert labels_of(cluster, SHOP)["enclii.dev/walls"] == "enforce"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"baseline_admission_tag_pattern": "([0-9]"},
+        {"baseline_admission_registries": []},
+    ],
+    ids=lambda words: next(iter(words)),
+)
+def test_what_would_refuse_every_pod_is_refused_itself(cluster: LabRun, words: dict[str, t.Any]) -> None:
+    was = cluster.get("configmap", "-n", "enclii-system", "enclii-admission")["data"]
+    run = platform(cluster, *shop("enforce", declared=True), "-e", json.dumps(words))
+    assert run.rc != 0
+    assert f"{next(iter(words))}" in run.output
+    assert cluster.get("configmap", "-n", "enclii-system", "enclii-admission")["data"] == was
 
 
 # -- gone ----------------------------------------------------------------------------------------
@@ -333,6 +393,17 @@ def test_an_absent_component_loses_its_flows_and_no_other(cluster: LabRun) -> No
     assert changes(platform(cluster, *absent)) == 0
 
 
+def test_walls_absent_and_the_platform_present(cluster: LabRun) -> None:
+    """What runs keeps them, components among it; nothing changes by doing it again."""
+    absent = ("-e", "baseline_state=absent", "-e", "metrics_server_state=absent", *shop("enforce", declared=True))
+    run = platform(cluster, *absent).succeeded()
+    assert "Walls stay around what runs: " in run.output
+    assert "enclii.dev/walls" not in labels_of(cluster, "enclii-dev")
+    for space in ("cert-manager", SHOP):
+        assert "default-deny" in cluster.kubectl("get", "networkpolicy", "-n", space, "-o", "name"), space
+    assert changes(platform(cluster, *absent)) == 0
+
+
 def test_uninstalling_keeps_walls_around_what_runs(cluster: LabRun) -> None:
     run = cluster.playbook("uninstall", "-e", "enclii_uninstall=local", *shop("enforce", declared=True)).succeeded()
     assert f"Walls stay around what runs: {SHOP} (" in run.output
@@ -340,19 +411,84 @@ def test_uninstalling_keeps_walls_around_what_runs(cluster: LabRun) -> None:
     left = cluster.kubectl("get", "networkpolicy", "-A", "-o", "jsonpath={.items[*].metadata.namespace}")
     assert set(left.split()) == {SHOP}
     assert "missed" not in answers(cluster, 10)
-    wrong = deployment("wrong", right=False, labels={}, command="sleep 1")
-    cluster.kubectl("apply", "-f", "-", given=json.dumps(wrong), check=False)
-    assert "deployment.apps/wrong" not in cluster.kubectl("get", "deployment", "-n", SHOP, "-o", "name")
+    message = refusal(cluster, deployment("wrong", right=False, labels={}, command="sleep 1"))
+    assert "Deployment wrong: [resources]" in message
+    # what lost its walls says so, and is judged anew when they come back; Pod Security stays
+    labels = labels_of(cluster, "enclii-dev")
+    assert "enclii.dev/walls" not in labels
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     again = cluster.playbook("uninstall", "-e", "enclii_uninstall=local", *shop("enforce", declared=True))
     assert changes(again) == 0
 
 
-def test_walls_go_by_purge_and_by_the_last_pod(cluster: LabRun, before: set[str]) -> None:
+def test_a_purge_of_another_name_touches_nothing(cluster: LabRun) -> None:
+    was = walls(cluster)
+    words = ("-e", "enclii_uninstall=local", *shop("enforce", declared=True), "-e", "baseline_purge=locl")
+    run = cluster.playbook("uninstall", "--tags", "baseline", *words)
+    assert run.rc != 0
+    assert run.changed["localhost"] == 0
+    assert "no wall was touched" in run.output
+    assert walls(cluster) == was
+
+
+def test_walls_go_by_purge(cluster: LabRun, before: set[str]) -> None:
     words = ("-e", "enclii_uninstall=local", *shop("enforce", declared=True), *PURGE)
     assert changes(cluster.playbook("uninstall", *words, "--check")) > 0
     cluster.playbook("uninstall", *words).succeeded()
     assert walls(cluster) ^ before == set()
     assert "enclii.dev/walls" not in labels_of(cluster, SHOP)
+    assert "pod-security.kubernetes.io/enforce" not in labels_of(cluster, SHOP)
+    # pods run there still, and that is no reason to build walls
+    words = ("-e", "enclii_uninstall=local", *shop("enforce", declared=True))
+    assert changes(cluster.playbook("uninstall", *words)) == 0
+    assert walls(cluster) ^ before == set()
+
+
+# -- a whole cluster: observed, enforced, left ----------------------------------------------------
+
+
+def test_a_whole_cluster_is_observed_first(cluster: LabRun) -> None:
+    observed = ("-e", "baseline_mode=observe", *shop("observe", declared=True))
+    platform(cluster, *observed).succeeded()
+    modes = {space: labels_of(cluster, space)["enclii.dev/walls"] for space in (*SPACES, SHOP)}
+    # nobody but the platform puts anything there, so it is limited from the first
+    assert modes == {space: "enforce" if space == "enclii-nodes" else "observe" for space in modes}
+    left = cluster.kubectl("get", "networkpolicy,resourcequota", "-A", "-o", "jsonpath={.items[*].metadata.namespace}")
+    assert set(left.split()) == {"enclii-nodes"}
+    assert changes(platform(cluster, *observed)) == 0
+
+
+def test_uninstalling_closes_nothing(cluster: LabRun) -> None:
+    """The inventory says enforce, and what was judged was never closed: taking walls down does not close it."""
+    words = ("-e", "enclii_uninstall=local", *shop("enforce", declared=True))
+    run = cluster.playbook("uninstall", "--tags", "baseline", *words).succeeded()
+    assert "Walls stay around what runs: enclii-nodes (" in run.output
+    assert not cluster.kubectl("get", "networkpolicy,limitrange,resourcequota", "-n", SHOP, "-o", "name")
+    for space in (SHOP, "cert-manager", "enclii-system"):
+        assert "enclii.dev/walls" not in labels_of(cluster, space), space
+    assert "pod-security.kubernetes.io/enforce" not in labels_of(cluster, SHOP)
+
+
+def test_then_it_is_enforced(cluster: LabRun) -> None:
+    # what lost its labels is watched before it is judged
+    platform(cluster, "-e", "baseline_mode=observe", *shop("observe", declared=True)).succeeded()
+    platform(cluster, *shop("enforce", declared=True)).succeeded()
+    assert {labels_of(cluster, space)["enclii.dev/walls"] for space in (*SPACES, SHOP)} == {"enforce"}
+    assert changes(platform(cluster, *shop("enforce", declared=True))) == 0
+
+
+def test_walls_go_with_the_last_thing_that_runs(cluster: LabRun, before: set[str]) -> None:
+    words = ("-e", "enclii_uninstall=local", *shop("enforce", declared=True))
+    cluster.kubectl("delete", "deployment", "-n", SHOP, "--all")
+    cluster.kubectl("wait", "pod", "-n", SHOP, "--all", "--for=delete", "--timeout=60s")
+    run = cluster.playbook("uninstall", *words).succeeded()
+    assert "Walls stay around" not in run.output
+    assert walls(cluster) ^ before == set()
+    labels = labels_of(cluster, SHOP)
+    assert "enclii.dev/walls" not in labels
+    # nothing is opened that does not have to be
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    cluster.playbook("uninstall", *words, *PURGE).succeeded()
     assert "pod-security.kubernetes.io/enforce" not in labels_of(cluster, SHOP)
     cluster.kubectl("delete", "namespace", SHOP)
 

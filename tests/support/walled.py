@@ -18,7 +18,7 @@ from ansible_collections.enclii.platform.plugins.module_utils.probing import fro
 from ansible_collections.enclii.platform.plugins.module_utils.probing.arguments import NETWORK_PROBE
 
 HOME = {"HOME": "/nonexistent"}
-MARK = "app.kubernetes.io/managed-by=enclii-probe,probe.enclii.dev/run"
+MARK = "probe.enclii.dev/run"
 LEFT = "pod,configmap,networkpolicy"
 Obj = dict[str, t.Any]
 

@@ -15,7 +15,7 @@ from . import declared as declarations
 from . import judge, live, words
 from .declared import Declared
 from .graph import Graph
-from .model import ACCOUNT, Subject
+from .model import ACCOUNT, ANONYMOUS, Subject
 
 Obj = dict[str, t.Any]
 
@@ -31,7 +31,7 @@ def access_info(params: Mapping[str, t.Any], environ: Mapping[str, str], clock: 
         proof = _prove(params, client, clock, cluster, graph, declared) if params["prove"] else None
     finally:
         client.close()
-    report = judge.report(graph, declared)
+    report = judge.report(graph, declared, cluster.accounts)
     result: Obj = {"changed": False, "ok": True, "report": report, "lines": words.of_report(report)}
     if proof is not None:
         wrong = words.wrong(proof)
@@ -59,7 +59,9 @@ def _prove(
     expected = declarations.expectations(declared, graph, cluster.namespaces)
     # a component may live in kube-system, whose other accounts are Kubernetes' own
     accounts = [one for one in cluster.accounts if one.subject.namespace in spaces and not one.subject.system]
-    subjects = _judged(accounts, declared, graph, spaces)
+    judged = _judged(accounts, declared, graph, spaces)
+    # whoever shows no login may do nothing of the kind, and nobody can declare it
+    subjects = [*judged, ANONYMOUS]
     known = {one.subject: one for one in declared}
     found = judge.undeclared(graph, subjects, declared)
     probes = judge.probes(subjects, declared, found)
@@ -72,7 +74,7 @@ def _prove(
         "asked": len(answers),
         "seconds": round(seconds, 3),
         "statements": sum(len(one.can) + len(one.cannot) for one in declared),
-        "accounts": len(subjects),
+        "accounts": len(judged),
         "mismatches": judge.mismatches(expected, answers, graph, cluster.served),
         "undeclared": [{**judge.shown(one, known), "confirmed": answers[one.subject, one.request()]} for one in found],
         "unneeded": judge.unneeded(graph, declared),

@@ -12,12 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from . import powers
 from .declared import Declared, Expectation, covers
 from .graph import Graph
-from .model import Subject, Thing
+from .model import GROUP, Subject, Thing
 from .powers import POWERS, Finding, find
 
 Obj = dict[str, t.Any]
 # Resources that no discovery lists: they exist in rules only.
 _VIRTUAL = frozenset({"users", "groups", "signers", "uids", "userextras"})
+_IMPERSONATED = frozenset({Thing(name, "authentication.k8s.io") for name in ("serviceaccounts", "nodes")})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +29,20 @@ class Account:
     automount: bool | None
 
 
-def everyone(graph: Graph) -> list[Finding]:
-    """All powers of all whom a binding names, by power, then by who has it."""
+def everyone(graph: Graph, accounts: Sequence[Account] = ()) -> list[Finding]:
+    """All powers of all whom a binding names, and of those accounts that are in a group it names; by power, then by who has it."""
     order = list(POWERS)
-    found = {finding for grant in graph.grants for finding in find(grant)}
+    members: dict[str, list[Subject]] = {}
+    for account in accounts:
+        for group in account.subject.groups:
+            members.setdefault(group, []).append(account.subject)
+    found: set[Finding] = set()
+    for grant in graph.grants:
+        mine = find(grant)
+        found.update(mine)
+        through = dataclasses.replace(grant.path, member_of=grant.subject.name)
+        for subject in members.get(grant.subject.name, ()) if mine and grant.subject.kind == GROUP else ():
+            found.update(dataclasses.replace(one, subject=subject, path=through) for one in mine)
     return sorted(
         found, key=lambda one: (order.index(one.power), one.subject, one.namespace, one.what, one.path.steps())
     )
@@ -126,7 +137,7 @@ def _mismatch(one: Expectation, seen: str, paths: Sequence[Sequence[str]]) -> Ob
 
 
 def _is_served(thing: Thing, served: Collection[Thing]) -> bool:
-    if "*" in (thing.resource, thing.group, thing.subresource) or thing.resource in _VIRTUAL:
+    if "*" in (thing.resource, thing.group, thing.subresource) or thing.resource in _VIRTUAL or thing in _IMPERSONATED:
         return True
     # kubelets, not the API server, know what is below a node
     return thing in served or (thing.resource == "nodes" and not thing.group)
@@ -155,15 +166,16 @@ def shown(finding: Finding, declared: Mapping[Subject, Declared]) -> Obj:
         "what": finding.what,
         "scope": finding.scope,
         "names": list(finding.names),
+        "member_of": finding.path.member_of,
         "path": finding.path.steps(),
         "reason": mine.reasons[exemption.text] if mine and exemption else "",
     }
 
 
-def report(graph: Graph, declared: Sequence[Declared]) -> list[Obj]:
-    """For each power somebody has: everybody who has it, and apart from them Kubernetes' own."""
+def report(graph: Graph, declared: Sequence[Declared], accounts: Sequence[Account] = ()) -> list[Obj]:
+    """For each power somebody has: everybody who has it, and apart from them Kubernetes' own. accounts: all that there are."""
     known = {one.subject: one for one in declared}
-    findings = everyone(graph)
+    findings = everyone(graph, accounts)
     out = []
     for power in POWERS.values():
         mine = [one for one in findings if one.power == power.name]

@@ -13,6 +13,7 @@ ANY = "*"
 ACCOUNT, USER, GROUP = "ServiceAccount", "User", "Group"
 _ACCOUNT_PREFIX = "system:serviceaccount:"
 EVERYONE = ("system:authenticated", "system:unauthenticated")
+_ANONYMOUS = "system:anonymous"  # the user of whoever shows no login
 ALL_ACCOUNTS = "system:serviceaccounts"
 _KUBELET_CLIENT = "kube-apiserver-kubelet-client"  # the API server itself, where kubeadm made the cluster
 
@@ -150,14 +151,18 @@ class Subject:
         """The groups that are known without asking anybody: an account's are its own, a person's come with the login."""
         if self.kind == ACCOUNT:
             return (ALL_ACCOUNTS, f"{ALL_ACCOUNTS}:{self.namespace}", EVERYONE[0])
-        return (self.name,) if self.kind == GROUP else (EVERYONE[0],)
+        if self.kind == GROUP:
+            return (self.name,)
+        return (EVERYONE[1],) if self.name == _ANONYMOUS else (EVERYONE[0],)
 
     @property
     def system(self) -> bool:
-        """Kubernetes' own: names that it reserves, and accounts of its namespace. Groups that hold everybody are not."""
+        """Kubernetes' own: names that it reserves, and accounts of its namespace. Who stands for everybody is not."""
         if self.kind == ACCOUNT:
             return self.namespace == "kube-system"
         if self.kind == GROUP and (self.name in EVERYONE or self.name.startswith(ALL_ACCOUNTS)):
+            return False
+        if self == ANONYMOUS:
             return False
         return self.name.startswith(("system:", "kubeadm:")) or self.name == _KUBELET_CLIENT
 
@@ -165,6 +170,9 @@ class Subject:
         if self.kind == ACCOUNT:
             return f"account {self.namespace}/{self.name}"
         return f"{self.kind.lower()} {self.name}"
+
+
+ANONYMOUS = Subject(USER, _ANONYMOUS)
 
 
 def as_subject(given: Mapping[str, t.Any], namespace: str) -> Subject | None:

@@ -14,11 +14,17 @@ _RBAC, _ADMISSION, _CSR = "rbac.authorization.k8s.io", "admissionregistration.k8
 _AUTHENTICATION = "authentication.k8s.io"
 _READ, _WRITE = ("get", "list", "watch"), ("create", "update", "patch")
 _STREAM = ("get", "create")  # a websocket opens with GET, SPDY with POST
+_EXTRAS = ("uids", "userextras", "userextras/*")  # a login's further fields are subresources, as in userextras/scopes
+_MODE = "impersonate:"
+_AS_NODE = ("impersonate:arbitrary-node", "impersonate:associated-node")
 
 
 @dataclasses.dataclass(frozen=True)
 class Want:
-    """Verbs on resources of one group. cluster: they have no namespace, so that only a cluster-wide grant counts."""
+    """Verbs on resources of one group, with "/*" for all subresources that rules name.
+
+    cluster: they have no namespace, so that only a cluster-wide grant counts
+    """
 
     verbs: tuple[str, ...]
     resources: tuple[str, ...]
@@ -27,6 +33,16 @@ class Want:
 
     def things(self) -> list[Thing]:
         return [Thing(name.partition("/")[0], self.group, name.partition("/")[2]) for name in self.resources]
+
+    def given(self, rule: Rule) -> list[Thing]:
+        """Those that a rule grants."""
+        plain = [thing for thing in self.things() if thing.subresource != ANY]
+        whole = [thing.resource for thing in self.things() if thing.subresource == ANY]
+        parts = [one.partition("/") for one in rule.resources]
+        named = [
+            Thing(one, self.group, part) for one in whole for name, _slash, part in parts if part and name in (ANY, one)
+        ]
+        return [thing for thing in (*plain, *named) if rule.thing(thing)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +103,11 @@ POWERS: dict[str, Power] = {
             (
                 Want(("impersonate",), ("users", "groups"), cluster=True),
                 Want(("impersonate",), ("serviceaccounts",)),
-                Want(("impersonate",), ("uids", "userextras"), _AUTHENTICATION, cluster=True),
+                Want(("impersonate",), _EXTRAS, _AUTHENTICATION, cluster=True),
+                # what is constrained goes by verbs of its own, and names everybody in one group
+                Want(("impersonate:user-info",), ("users", "groups", *_EXTRAS), _AUTHENTICATION, cluster=True),
+                Want(("impersonate:serviceaccount",), ("serviceaccounts",), _AUTHENTICATION),
+                Want(_AS_NODE, ("nodes",), _AUTHENTICATION, cluster=True),
             ),
         ),
         Power(
@@ -228,9 +248,8 @@ def _found(rule: Rule, namespace: str) -> Iterator[tuple[str, tuple[str, ...], s
             if want.cluster and namespace:
                 continue
             verbs = _verbs(rule, want)
-            for thing in want.things() if verbs else ():
-                if rule.thing(thing):
-                    yield power.name, verbs, str(thing), rule.names
+            for thing in want.given(rule) if verbs else ():
+                yield power.name, verbs, str(thing), rule.names
     things = _things(rule)
     wild = [thing for thing in things if ANY in (thing.resource, thing.group, thing.subresource)]
     if ANY in rule.verbs:
@@ -245,11 +264,11 @@ def _found(rule: Rule, namespace: str) -> Iterator[tuple[str, tuple[str, ...], s
 
 
 def _verbs(rule: Rule, want: Want) -> tuple[str, ...]:
-    """The verbs of a rule that count. Kubernetes has finer verbs of impersonation, whose names begin with it."""
+    """The verbs of a rule that count. A way to impersonate that Kubernetes adds later counts with those of today."""
     if ANY in want.verbs:
         return rule.verbs
-    finer = tuple(verb for verb in rule.verbs if "impersonate" in want.verbs and verb.startswith("impersonate"))
-    return tuple(dict.fromkeys((*(verb for verb in want.verbs if rule.verb(verb)), *finer)))
+    modes = [verb for verb in rule.verbs if verb.startswith(_MODE)] if want.verbs[0].startswith(_MODE) else []
+    return tuple(dict.fromkeys((*(verb for verb in want.verbs if rule.verb(verb)), *modes)))
 
 
 def _things(rule: Rule) -> list[Thing]:
@@ -268,5 +287,6 @@ def probes(subject: Subject) -> list[Finding]:
         for power in POWERS.values()
         for want in power.wants
         for thing in want.things()
-        for space in (("",) if want.cluster else ("", subject.namespace))
+        if thing.subresource != ANY  # nobody can ask for all of them
+        for space in dict.fromkeys(("",) if want.cluster else ("", subject.namespace))
     ]

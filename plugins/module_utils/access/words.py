@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 Obj = Mapping[str, t.Any]
 ARROW = " → "
 _SHOWN = 3
+_ANYBODY = "user system:anonymous"
 
 
 def who(entry: Obj) -> str:
@@ -20,14 +21,15 @@ def who(entry: Obj) -> str:
 
 
 def of_report(report: Sequence[Obj]) -> list[str]:
-    """Power by power. Who may do everything is named once, under that."""
+    """Power by power. Who may do everything is named once, under that; members of a group, with the group."""
     total = {_key(entry) for power in report if power["power"] == "everything" for entry in power["everyone"]}
     lines = []
     for power in report:
         mine = [entry for entry in power["everyone"] if power["power"] == "everything" or _key(entry) not in total]
         own = len({(entry["kind"], entry["namespace"], entry["name"]) for entry in power["system"]})
         lines.append(f"{power['power']} ({power['meaning']}):")
-        lines += [f"  {_line(group)}" for group in _together(mine)]
+        members = [entry for entry in mine if entry["member_of"]]
+        lines += [f"  {_line(group, members)}" for group in _together([one for one in mine if not one["member_of"]])]
         lines += [f"  and {own} of Kubernetes' own"] if own else []
     return lines
 
@@ -44,12 +46,20 @@ def _together(entries: Sequence[Obj]) -> list[list[Obj]]:
     return list(groups.values())
 
 
-def _line(group: Sequence[Obj]) -> str:
+def _line(group: Sequence[Obj], members: Sequence[Obj]) -> str:
     paths = dict.fromkeys(ARROW.join(one["path"]) for one in group)
     reasons = dict.fromkeys(one["reason"] or "not declared" for one in group)
     # people and groups are nobody's to declare
     declared = f" (declared: {' '.join(reasons)})" if any(one["reason"] for one in group) else ""
-    return f"{who(group[0])} {group[0]['scope']}: {'; '.join(paths)}{declared}"
+    return f"{who(group[0])} {group[0]['scope']}: {'; '.join(paths)}{declared}{_members(group, members)}"
+
+
+def _members(group: Sequence[Obj], members: Sequence[Obj]) -> str:
+    """Who has it by being in that group."""
+    paths = [(one["name"], one["path"]) for one in group if one["kind"] == "Group"]
+    found = list(dict.fromkeys(who(one) for one in members if (one["member_of"], one["path"][1:]) in paths))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"; in it are {', '.join(found[:_SHOWN])}{more}" if found else ""
 
 
 def wrong(proof: Obj) -> list[str]:
@@ -93,7 +103,8 @@ def of_mismatches(alike: Sequence[Obj]) -> str:
 
 def of_undeclared(one: Obj) -> str:
     named = f" named {','.join(one['names'])}" if one["names"] else ""
+    wrong = "is open to everybody without a login" if who(one) == _ANYBODY else "is not declared"
     return (
-        f"{who(one)}: {one['power']} is not declared: {','.join(one['verbs'])} {one['what']}{named} {one['scope']}, "
+        f"{who(one)}: {one['power']} {wrong}: {','.join(one['verbs'])} {one['what']}{named} {one['scope']}, "
         f"by {ARROW.join(one['path'])}"
     )

@@ -101,12 +101,11 @@ def _space(live: Live, params: Mapping[str, Any], network: Network) -> Space:
 
 
 def _admission(live: Live) -> list[Finding]:
-    if live.watched():
+    unknown = live.unwatched()
+    if not unknown:
         return live.admission()
-    cause = "no admission policy watches it, so nobody knows yet what it would refuse"
-    return [
-        Finding("admission", f"Namespace {live.name}", cause, "Let it be in mode observe for one run, and ask again")
-    ]
+    step = "Let it be in mode observe for one run, and ask again"
+    return [Finding("admission", f"Namespace {live.name}", unknown, step)]
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import copy
-import re
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..kube.client import Client
 from ..kube.errors import ApiError
+from ..probing.objects import RUN
+from . import answers
+from .answers import Answer
+from .network import groups, named
 from .words import Finding
 
 Obj = dict[str, Any]
 
-ENFORCE = "pod-security.kubernetes.io/enforce"
+ENFORCE, WARN = "pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"
 WALLS = "enclii.dev/walls"
 _DRY = {"dryRun": "All", "fieldManager": "enclii-adoption"}
 _MERGE = "application/merge-patch+json"
@@ -26,18 +29,26 @@ TEMPLATED = {
     "Deployment": ("apps/v1", "deployments", ("spec", "template")),
     "StatefulSet": ("apps/v1", "statefulsets", ("spec", "template")),
     "DaemonSet": ("apps/v1", "daemonsets", ("spec", "template")),
+    "ReplicaSet": ("apps/v1", "replicasets", ("spec", "template")),
+    "ReplicationController": ("v1", "replicationcontrollers", ("spec", "template")),
     "CronJob": ("batch/v1", "cronjobs", ("spec", "jobTemplate", "spec", "template")),
 }
 # What cannot be changed any more is asked for as another one.
 COPIED = {"Job": ("batch/v1", "jobs"), "Pod": ("v1", "pods")}
 _SUFFIX = "-adoption"
-_POLICY = re.compile(r"ValidatingAdmissionPolicy '[^']+' with binding '[^']+'(?: denied request)?: (.*)", re.DOTALL)
 _NUMBERED = ("controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name")
-_PROBE = "enclii-probe"
+_MIRROR = "kubernetes.io/config.mirror"  # a node's own pod, which nobody makes through the API server
+_LONGEST = 63  # characters of a name that is a label as well
+# A Deployment makes the first as a rule, and is asked for it; the second may be without a template.
+_SINGLE = ("ReplicaSet", "ReplicationController")
 
 
 class Space:
-    """One namespace as it is. pods: those that are not over; workloads: (kind, object), without what a controller made."""
+    """One namespace as it is.
+
+    pods: those that are not over; workloads: (kind, object), without what a controller made; made: pods that controllers
+    of any kind made, those alike together
+    """
 
     def __init__(self, client: Client, name: str) -> None:
         self._client, self.name = client, name
@@ -53,10 +64,17 @@ class Space:
         self.services: list[Obj] = got["Service"]
         self.claims: list[Obj] = got["Claim"]
         self.pods = [one for one in got["Pod"] if (one.get("status") or {}).get("phase") not in ("Succeeded", "Failed")]
-        self.pods = [one for one in self.pods if _labels(one).get("app.kubernetes.io/managed-by") != _PROBE]
-        self.workloads = [(kind, one) for kind in TEMPLATED for one in got[kind]]
+        self.pods = [one for one in self.pods if RUN not in _labels(one)]
+        self.workloads = [
+            (kind, one) for kind in TEMPLATED for one in got[kind] if kind not in _SINGLE or _stands_alone(one)
+        ]
         self.workloads += [("Job", one) for one in got["Job"] if not _owned(one) and not _over(one)]
         self.workloads += [("Pod", one) for one in self.pods if not _owned(one)]
+        mine = [one for one in self.pods if _owned(one) and _MIRROR not in (one["metadata"].get("annotations") or {})]
+        self.made = groups(mine, on_host=True)
+        self._makers_by_name = {
+            (kind, one["metadata"]["name"]): one for kind in (*TEMPLATED, "Job") for one in got[kind]
+        }
 
     @property
     def labels(self) -> dict[str, str]:
@@ -73,19 +91,14 @@ class Space:
         """Running pods that the level would not let in again: the API server looks at them when the label is to be set."""
         if self.labels.get(ENFORCE) == level or not self.pods:
             return []
-        warned: list[str] = []
         patch = {"metadata": {"labels": {ENFORCE: level, ENFORCE + "-version": None}}}
-        path = f"/api/v1/namespaces/{urllib.parse.quote(self.name)}"
-        self._client.request("PATCH", path, _DRY, patch, content_type=_MERGE, warned=warned)
-        step = f"Set its securityContext as level {level} asks; docs/walls.md has an example"
-        # the first says only that there are some; each pod has a line of its own
-        listed = [one for one in warned if not one.startswith("existing pods in namespace")]
-        return [Finding("pod-security", f"Pod {self.name}/{name}", why, step) for name, why in map(_split, listed)]
+        answer = self._ask("PATCH", f"/api/v1/namespaces/{urllib.parse.quote(self.name)}", patch)
+        return list(answers.of_level(self.name, level, answer, self.labels.get(WARN) == level))
 
     # -- admission -------------------------------------------------------------------------------
 
-    def watched(self) -> bool:
-        """Does admission look at this namespace? Told by something that it has to warn of, or to refuse."""
+    def unwatched(self) -> str:
+        """Why nobody knows what admission would refuse here; "" where something that breaks a rule is warned of, or refused."""
         pod = {"containers": [{"name": "canary", "image": "registry.invalid/canary:latest"}]}
         labels = {"enclii.dev/adoption": "canary"}
         spec = {
@@ -94,63 +107,67 @@ class Space:
             "template": {"metadata": {"labels": labels}, "spec": pod},
         }
         canary = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "enclii-adoption"}, "spec": spec}
-        return any(_POLICY.search(one) for one in self._warnings("POST", self.path("Deployment"), canary))
+        return answers.unwatched(self._ask("POST", self.path("Deployment"), canary))
 
     def admission(self) -> list[Finding]:
-        """What admission says of each workload that is there."""
-        found = []
-        answers = self._client.map(self._asked, self.workloads)
-        for (kind, live), warned in zip(self.workloads, answers, strict=True):
-            subject = f"{kind} {self.name}/{live['metadata']['name']}"
-            found += list(dict.fromkeys(self._told(subject, warned)))
+        """What admission says of each workload that is there, and of pods what it does not say of their workload already."""
+        asked = [(kind, live, f"{kind} {self.name}/{live['metadata']['name']}") for kind, live in self.workloads]
+        asked += [
+            ("Pod", next((one for one in alike if not _going(one)), alike[0]), named(alike)) for alike in self.made
+        ]
+        found: list[Finding] = []
+        said: dict[tuple[str, str], set[str]] = {}
+        for (kind, live, subject), answer in zip(asked, self._client.map(self._asked, asked), strict=True):
+            name, makers = live["metadata"]["name"], self._makers(live)
+            if _going(live) and any(one in said for one in makers):
+                continue  # what comes in its place is as its maker says
+            mine = list(dict.fromkeys(answers.of_workload(subject, f"{kind} {name}", answer)))
+            said[kind, name] = {one.cause for one in mine}
+            known = {cause for one in makers for cause in said.get(one, ())}
+            found += [one for one in mine if one.cause not in known]
         return found
 
-    def _asked(self, workload: tuple[str, Obj]) -> list[str]:
-        kind, live = workload
+    def _makers(self, live: Obj) -> list[tuple[str, str]]:
+        """(kind, name) of what made it and of what made that, as far as it is looked at here."""
+        found: list[tuple[str, str]] = []
+        owner = _owner(live)
+        while owner and (key := (str(owner["kind"]), str(owner["name"]))) not in found:
+            found.append(key)
+            owner = _owner(self._makers_by_name[key]) if key in self._makers_by_name else None
+        return found
+
+    def _asked(self, one: tuple[str, Obj, str]) -> Answer:
+        kind, live, _subject = one
         name = live["metadata"]["name"]
         if kind in COPIED:
-            return [
-                one.replace(name + _SUFFIX, name)
-                for one in self._warnings("POST", self.path(kind), another(kind, live))
-            ]
+            made = another(kind, live)
+            return self._ask("POST", self.path(kind), made).renamed(made["metadata"]["name"], name)
         patch: Obj = {"metadata": {"annotations": {"enclii.dev/adoption": "dry-run"}}}
         for part in reversed(TEMPLATED[kind][2]):
             patch = {part: patch}
-        return self._warnings("PATCH", f"{self.path(kind)}/{urllib.parse.quote(name)}", patch)
+        return self._ask("PATCH", f"{self.path(kind)}/{urllib.parse.quote(name)}", patch)
 
-    def _warnings(self, method: str, path: str, body: Obj) -> list[str]:
+    def _ask(self, method: str, path: str, body: Obj) -> Answer:
         warned: list[str] = []
         kind = _MERGE if method == "PATCH" else "application/json"
         try:
             self._client.request(method, path, _DRY, body, content_type=kind, warned=warned)
         except ApiError as error:
-            if error.status not in (403, 404, 409, 422):
+            # a webhook answers with whatever code it likes
+            if error.status not in (400, 403, 404, 409, 422) and "webhook" not in error.message:
                 raise
-            # gone meanwhile is nothing to say; a refusal says what enforcing would
-            return [*warned, *([error.message] if error.status in (403, 422) else [])]
-        return warned
-
-    def _told(self, subject: str, warned: Sequence[str]) -> Iterator[Finding]:
-        for text in warned:
-            policy = _POLICY.search(text)
-            if policy:
-                said = policy.group(1).strip()
-                kind_name = subject.replace(f" {self.name}/", " ") + ": "
-                yield Finding(
-                    "admission", subject, said.removeprefix(kind_name), "Change what it names; docs/admission.md"
-                )
-            elif "violate PodSecurity" in text:
-                yield Finding("pod-security", subject, text.partition(": ")[2] or text, "Set its securityContext so")
-            elif "is forbidden" in text or "is invalid" in text:
-                yield Finding("admission", subject, f"it would be refused even now: {text}", "Mend that first")
+            gone = error.status == 404 and "webhook" not in error.message  # meanwhile
+            return Answer(tuple(warned), "" if gone else error.message)
+        return Answer(tuple(warned))
 
 
 def another(kind: str, live: Mapping[str, Any]) -> Obj:
     """The same once more under another name, as somebody would make it."""
     metadata = live["metadata"]
-    kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+    kept = {key: metadata[key] for key in ("labels", "annotations", "ownerReferences") if key in metadata}
+    name = metadata["name"][: _LONGEST - len(_SUFFIX)].rstrip("-.") + _SUFFIX
     made: Obj = {
-        "metadata": {**copy.deepcopy(kept), "name": metadata["name"] + _SUFFIX},
+        "metadata": {**copy.deepcopy(kept), "name": name},
         "spec": copy.deepcopy(live["spec"]),
     }
     made["apiVersion"], made["kind"] = COPIED[kind][0], kind
@@ -158,9 +175,12 @@ def another(kind: str, live: Mapping[str, Any]) -> Obj:
     if kind == "Pod":
         for key in ("nodeName", "hostname", "ephemeralContainers"):
             spec.pop(key, None)
-        # the priority's number is made of its class
-        spec.pop("priority", None)
+        # both are made of its priority class
+        for key in ("priority", "preemptionPolicy"):
+            spec.pop(key, None)
         return made
+    if spec.get("manualSelector"):
+        return made  # selector and labels are somebody's, and belong together
     spec.pop("selector", None)
     for holder in (made["metadata"], spec["template"].get("metadata") or {}):
         for key in _NUMBERED:
@@ -172,8 +192,23 @@ def _labels(obj: Mapping[str, Any]) -> dict[str, str]:
     return dict(obj["metadata"].get("labels") or {})
 
 
+def _owner(obj: Mapping[str, Any]) -> Obj | None:
+    """Its controller, where it has one."""
+    owners: list[Obj] = obj["metadata"].get("ownerReferences") or []
+    return next((one for one in owners if one.get("controller")), None)
+
+
 def _owned(obj: Mapping[str, Any]) -> bool:
-    return any(one.get("controller") for one in obj["metadata"].get("ownerReferences") or [])
+    return _owner(obj) is not None
+
+
+def _going(obj: Mapping[str, Any]) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def _stands_alone(obj: Mapping[str, Any]) -> bool:
+    """Did nobody else make it, and does it say what its pods are like?"""
+    return not _owned(obj) and bool((obj.get("spec") or {}).get("template"))
 
 
 def _over(job: Mapping[str, Any]) -> bool:
@@ -181,9 +216,3 @@ def _over(job: Mapping[str, Any]) -> bool:
         one.get("type") == "Failed" and one.get("status") == "True"
         for one in (job.get("status") or {}).get("conditions") or []
     )
-
-
-def _split(line: str) -> tuple[str, str]:
-    """Of "web-1 (and 2 other pods): hostNetwork, runAsNonRoot != true": pod, and why."""
-    name, _colon, why = line.partition(": ")
-    return name, why or "it would not be let in again"

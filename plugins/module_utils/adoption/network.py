@@ -49,10 +49,18 @@ class Network:
         pod, subject = as_pod(alike[0]), named(alike)
         outward = self._judge(pod, _ANYBODY, 1).isolated_egress_by
         inward = self._judge(_ANYBODY, pod, 1).isolated_ingress_by
-        standing = {f"{pod.namespace}/{name}" for name in (DEFAULT_DENY, ALLOW_DNS)}
-        if not {*outward, *inward} - standing and NONE not in pod.labels:
+        leads_out, leads_in = self._leads(outward, "egress"), self._leads(inward, "ingress")
+        if NONE in pod.labels:
+            pass
+        elif not leads_out and not leads_in:
             cause = "no flow names it, so that it reaches nothing but DNS and nobody reaches it"
             yield Finding("network", subject, cause, f'{_DECLARE}; label {NONE}: "" says that it needs none')
+        elif not leads_out:
+            yield Finding(
+                "network", subject, "no flow leads out of it: it reaches nothing but DNS", _DECLARE, breaks=False
+            )
+        elif not leads_in:
+            yield Finding("network", subject, "no flow leads into it: nobody reaches it", _DECLARE, breaks=False)
         if not self._resolves(pod, alike[0]):
             cause = "it would not reach the DNS it asks, and without names nothing works"
             yield Finding("network", subject, cause, "Set baseline_dns_addresses to the addresses that answer")
@@ -62,6 +70,11 @@ class Network:
             yield Finding(
                 "network", subject, cause, "Declare a flow to api-server, or set automountServiceAccountToken: false"
             )
+
+    def _leads(self, names: Sequence[str], way: str) -> bool:
+        """Does one of the policies that select a pod open anything that way, besides DNS, or does none select it?"""
+        flows = [one for one in names if one.partition("/")[2] not in (DEFAULT_DENY, ALLOW_DNS)]
+        return not names or any(self._policies[one]["spec"].get(way) for one in flows)
 
     def _resolves(self, pod: Pod, live: Obj) -> bool:
         own = ((live.get("spec") or {}).get("dnsConfig") or {}).get("nameservers") or []
@@ -132,11 +145,14 @@ def as_pod(live: Obj) -> Pod:
     return Pod(metadata["namespace"], labels(live), address, metadata["name"], bool(spec.get("hostNetwork")), ports)
 
 
-def groups(pods: Sequence[Obj]) -> list[list[Obj]]:
-    """Pods of one controller with the same labels, which policies cannot tell apart; those on the host's network are not selected."""
+def groups(pods: Sequence[Obj], on_host: bool = False) -> list[list[Obj]]:
+    """Pods of one controller with the same labels, which policies cannot tell apart.
+
+    on_host: those on the host's network, too, which no network policy selects
+    """
     found: dict[tuple[str, ...], list[Obj]] = {}
     for pod in pods:
-        if (pod.get("spec") or {}).get("hostNetwork"):
+        if not on_host and (pod.get("spec") or {}).get("hostNetwork"):
             continue
         owners = [one for one in pod["metadata"].get("ownerReferences") or [] if one.get("controller")]
         owner = owners[0]["uid"] if owners else pod["metadata"]["name"]

@@ -20,12 +20,18 @@ _SUFFIX = {
     "Ei": Decimal(2**60),
 }  # fmt: skip
 _BINARY = ("Ti", "Gi", "Mi", "Ki")
+_PODS = ("pods", "count/pods")
 _OF_PODS = {
     "cpu": ("requests", "cpu"), "requests.cpu": ("requests", "cpu"), "limits.cpu": ("limits", "cpu"),
     "memory": ("requests", "memory"), "requests.memory": ("requests", "memory"), "limits.memory": ("limits", "memory"),
     "requests.ephemeral-storage": ("requests", "ephemeral-storage"),
     "limits.ephemeral-storage": ("limits", "ephemeral-storage"),
 }  # fmt: skip
+
+
+def of_pods(key: str) -> bool:
+    """Is it a figure of a quota that every pod takes of?"""
+    return key in _PODS or key in _OF_PODS
 
 
 def quantity(text: Any) -> Decimal:
@@ -70,7 +76,7 @@ def used(
     key: str, pods: Sequence[Obj], claims: Sequence[Obj], services: Sequence[Obj], limits: Mapping[str, Any]
 ) -> Decimal | None:
     """How much of one figure of a quota is used now; None where this cannot tell. limits: the limit range to come."""
-    if key in ("pods", "count/pods"):
+    if key in _PODS:
         return Decimal(len(pods))
     if key in _OF_PODS:
         side, name = _OF_PODS[key]

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .model import End, Facts, Flow, Port, inside
+from .model import METADATA, End, Facts, Flow, Port, inside
 
 # Where a pod without any capability listens in a probe, so that it can be proved alive and closed.
 SPARE = Port(8080)
@@ -65,23 +65,33 @@ def ports_of(flows: Iterable[Flow], target: Identity) -> list[Port]:
     return list(found) or [SPARE]
 
 
+def ports_outside(flows: Iterable[Flow], facts: Facts, stranger: Identity) -> list[Port]:
+    """Where a pod outside all walls listens: the ports of all flows that lead to pods anywhere, and the spare one."""
+    found = {
+        port: None
+        for flow in flows
+        if flow.target.kind == "cidrs" and _holds(flow.target, flow, "server", stranger, facts)
+        for port in flow.ports
+    }
+    return list({**found, SPARE: None})
+
+
 def expectations(
     flows: Sequence[Flow],
     sources: Sequence[Identity],
-    targets: Sequence[Identity],
+    targets: Mapping[Identity, Sequence[Port]],
     spaces: Mapping[str, str],
     facts: Facts,
 ) -> list[Pair]:
-    """Every source with every port of every target, in that order.
+    """Every source with every port of every target, in that order. targets: where each of them listens.
 
     A direction is open where its namespace enforces nothing, or a flow says so; a connection needs both directions.
     """
     pairs = []
-    listening = [(target, ports_of(flows, target)) for target in targets]
     out = {source: [flow for flow in flows if _is(flow, "client", source)] for source in sources}
     into = {target: [flow for flow in flows if _is(flow, "server", target)] for target in targets}
     for source in sources:
-        for target, ports in listening:
+        for target, ports in targets.items():
             for port in ports:
                 leaves = {
                     one.name
@@ -119,8 +129,8 @@ def _holds(end: End, flow: Flow, side: str, one: Identity, facts: Facts) -> bool
     pods = [ipaddress.ip_network(network) for network in facts.pod_networks]
     holes = [ipaddress.ip_network(network) for network in end.excepted]
     for network in map(ipaddress.ip_network, end.cidrs):
-        if network.prefixlen == 0:
-            return True
+        if network.prefixlen == 0 and {*end.excepted} <= {*METADATA}:
+            return True  # whatever addresses pods have
         if any(inside(pod, network) and not any(inside(pod, hole) for hole in holes) for pod in pods):
             return True
     return False

@@ -83,6 +83,11 @@ class End:
     excepted: tuple[str, ...] = ()
     title: str = ""
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is all there is, pods among it, but for the metadata addresses."""
+        return {*EVERYTHING} <= {*self.cidrs} and {*self.excepted} <= {*METADATA}
+
 
 @dataclass(frozen=True)
 class Flow:

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..kube.order import CLOSES
 from .model import End, Facts, Flow, FlowError, Port, inside
 
 Obj = dict[str, Any]
@@ -43,7 +44,7 @@ def policies(
         raise FlowError.together(errors)
     for space in walled:
         found[space] += [
-            _policy(ALLOW_DNS, space, {}, "Egress", dns),
+            _closing(_policy(ALLOW_DNS, space, {}, "Egress", dns)),
             {
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "NetworkPolicy",
@@ -95,13 +96,21 @@ def _policy(name: str, space: str, selector: Obj, direction: str, rules: list[Ob
     }
 
 
+def _closing(policy: Obj) -> Obj:
+    """It selects every pod, so that whatever no flow lets out is denied from then on: it comes after the flows."""
+    policy["metadata"]["labels"] = {CLOSES: "egress"}
+    return policy
+
+
 def _rules(flow: Flow, other: End, side: str, facts: Facts) -> list[Obj]:
     ports = [_port(one) for one in flow.ports]
     if other.kind == "pods":
         selector = capability(flow, side)
         return [{"peers": [_pods(space, selector) for space in other.namespaces], "ports": ports}]
     if other.kind == "cidrs":
-        return [{"peers": _blocks(other.cidrs, other.excepted), "ports": ports}]
+        # Some networks, as Cilium, do not match pods by their addresses.
+        pods: list[Obj] = [{"namespaceSelector": {}}] if other.everywhere else []
+        return [{"peers": [*_blocks(other.cidrs, other.excepted), *pods], "ports": ports}]
     if other.kind == "nodes":
         return [{"peers": _addresses(flow, facts.nodes, "no node tells its address"), "ports": ports}]
     if side == "client":

@@ -163,7 +163,9 @@ class Engine:
         doomed, kept = self._unwanted("never pruned: what it holds cannot be made again")
         phases = _by_phase(doomed)
         # A denial goes before what it would leave alone: for a moment more is open, and nothing that worked is cut off.
-        self._delete(phases.pop(order.LIMITS))
+        for number in (order.LIMITS, order.CLOSING):
+            self._delete(phases[number])
+            phases[number] = []
         self._delete([item for members in phases for item in members])
         if self.options.wait:
             self._until_gone(doomed)

@@ -53,6 +53,15 @@ def network(slices: list[Obj], nodes: list[Obj], dns: list[Obj]) -> Obj:
     }
 
 
+def internal(nodes: list[Obj]) -> list[str]:
+    """One address of each node, at which its kubelet is to be reached from within: the first internal one."""
+    found = []
+    for node in sorted(nodes, key=lambda one: str(one["metadata"]["name"])):
+        listed = (node.get("status") or {}).get("addresses") or []
+        found += [str(one["address"]) for one in listed if one.get("type") == "InternalIP"][:1]
+    return found
+
+
 def _addresses(node: Obj) -> list[str]:
     status = node.get("status") or {}
     found = [one["address"] for one in status.get("addresses") or [] if one.get("type") in ("InternalIP", "ExternalIP")]

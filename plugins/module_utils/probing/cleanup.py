@@ -21,6 +21,7 @@ from .objects import ROLE, RUN, SELECTOR, labels
 
 BEAT, ALIVE = "probe.enclii.dev/beat", "alive"
 PERIOD, STILL = 3.0, 15.0  # seconds between two beats, and without one until a run counts as dead
+PATIENCE = 120.0  # seconds until what was deleted is gone
 MERGE = "application/merge-patch+json"
 _KINDS = {
     "pods": "/api/v1/{}pods",
@@ -86,7 +87,7 @@ class Others:
 
     def died_since(self) -> list[str]:
         """Of those that seemed to live then, the ones whose pulse has stood still ever since."""
-        if not self._beats or self._clock.monotonic() - self._seen < 3 * PERIOD:
+        if not self._beats or self._clock.monotonic() - self._seen < STILL:
             return []
         found, pulses = self._look()
         return sorted(
@@ -111,12 +112,12 @@ class Others:
         return found, pulses
 
 
-def sweep(client: Client, run: str, clock: Clock, patience: float = 120.0) -> list[str]:
+def sweep(client: Client, run: str, clock: Clock, patience: float = PATIENCE) -> list[str]:
     """Take away everything that carries this run's label, and wait until its pods and namespaces are gone.
 
     What is still there after so many seconds, as "Pod a/b". The pulse goes last: as long as anything is there, so is it.
     """
-    query = {"labelSelector": f"{SELECTOR}={run}"}
+    query = {"labelSelector": f"{RUN}={run}"}
     spaces = client.list("/api/v1/namespaces", query, metadata_only=True)
     own = {one["metadata"]["name"] for one in spaces}
     client.map(lambda name: _delete(client, f"/api/v1/namespaces/{name}"), sorted(own))

@@ -16,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 from ..evidence.errors import EvidenceError
 from ..evidence.store import Store, record
 from ..flows.evaluate import Evaluator
+from ..flows.matrix import identities
 from ..flows.model import Flow, FlowError, read_flows
 from ..flows.render import policies
 from ..kube.client import Client, Clock
 from ..kube.config import load_login
 from ..kube.errors import ApiError, KubeError
 from . import live, objects, rehearse, verdicts
-from .cleanup import Others, Pulse, create, sweep
+from .cleanup import PATIENCE, Others, Pulse, create, sweep
 from .live import Cluster
 from .plan import Design, describe, design
 from .run import Outcome, Run, Settings
@@ -70,9 +71,10 @@ def network_probe(
             return _planned(question)
         store = _store(client, params, clock)
         started = datetime.fromtimestamp(clock.time(), UTC)
-        outcome, swept = _go(client, params, question, run)
+        outcome, swept, left = _go(client, params, question, run)
         result = _result(client, params, question, outcome)
         result["swept"] = swept
+        result["notices"] += left
         result["figures"]["seconds"] = round(clock.monotonic() - began, 2)
         if store is not None:
             _write(store, params, question, result, started, datetime.fromtimestamp(clock.time(), UTC))
@@ -109,9 +111,14 @@ def _ask(client: Client, params: Mapping[str, t.Any], flows: list[Flow], run: st
         declared = live.by_name(policies(flows, spaces, cluster.facts, addresses))
     except FlowError as error:
         raise _as_kube_error(error) from error
+    idle = cluster.idle(spaces)
+    tried = {name: mode for name, mode in spaces.items() if name not in idle}
+    published = {one: service for one in identities(flows, tried) if (service := cluster.publishes(one))}
     made = design(
-        flows, spaces, cluster.facts, Evaluator(declared.values(), cluster.namespaces),
+        flows, tried, cluster.facts, Evaluator(declared.values(), cluster.namespaces),
         servers=live.servers(flows, cluster.pods), sources=params["sources"], targets=params["targets"],
+        without=list(published), nodes=cluster.nodes,
+        outside=f"enclii-outside-{run}" if "enforce" in tried.values() else "",
     )  # fmt: skip
     if not [task for task in made.tasks if task.flow != "witness"]:
         raise KubeError(
@@ -120,7 +127,19 @@ def _ask(client: Client, params: Mapping[str, t.Any], flows: list[Flow], run: st
             "Give spaces at least one namespace, and filters that take something",
             reason="invalid",
         )
-    return Question(cluster, flows, spaces, declared, made, cluster.namespaces)
+    names = cluster.namespaces
+    if made.outside:
+        names = {**names, made.outside: objects.namespace(run, made.outside)["metadata"]["labels"]}
+    more = [
+        f"no node agent runs in namespace {space}, so that no probe pod may run there either: its pods are not tried"
+        for space in idle
+    ]
+    more += [
+        f"pods {one.namespace}/{one.name} are not tried: Service {service} has publishNotReadyAddresses, so that a probe pod "
+        f"would get its callers"
+        for one, service in published.items()
+    ]
+    return Question(cluster, flows, spaces, declared, made, names, more=more)
 
 
 def _rehearsal(
@@ -136,6 +155,7 @@ def _rehearsal(
     made = design(
         moved, {scratch: "enforce"}, cluster.facts, judge, sources=params["sources"],
         targets=params["targets"] or rehearse.LIFELINES, more=rehearse.identities_of(pods, scratch), home=scratch,
+        nodes=cluster.nodes,
     )  # fmt: skip
     more = rehearse.without_api_server(pods, scratch, cluster.facts, judge)
     return Question(cluster, moved, {scratch: "enforce"}, declared, made, names, scratch, [*walls, *own], more)
@@ -172,8 +192,13 @@ def _store(client: Client, params: Mapping[str, t.Any], clock: Clock) -> Store |
 # -- trying ------------------------------------------------------------------------------------
 
 
-def _go(client: Client, params: Mapping[str, t.Any], question: Question, run: str) -> tuple[Outcome, list[str]]:
-    """Everything that is made is taken away again, whatever happens, and so is what killed runs left behind."""
+def _go(
+    client: Client, params: Mapping[str, t.Any], question: Question, run: str
+) -> tuple[Outcome, list[str], list[str]]:
+    """(what came of it, killed runs that were taken away, what is still there of any run, a sentence each).
+
+    Everything that is made is taken away again, whatever happens, and so is what killed runs left behind.
+    """
     clock = client.clock
     # In a rehearsal the scratch namespace goes with all that is in it; the pulse is not to go with it.
     place = str(params.get("rehearse") or question.made.home)
@@ -182,11 +207,15 @@ def _go(client: Client, params: Mapping[str, t.Any], question: Question, run: st
     accounts = question.cluster.accounts()
     settings = Settings(run, str(params["image"]), script(), _SETTLE, float(params["timeout"]), accounts=accounts)
     swept: list[str] = []
+    left: list[str] = []
     try:
-        swept = others.dead(pulse.start())
-        for one in swept:
-            sweep(client, one, clock)
+        for one in others.dead(pulse.start()):
+            stays = sweep(client, one, clock)
+            left += _stays(one, stays)
+            swept += [] if stays else [one]
         judge = question.cluster.evaluator()
+        if question.made.outside:
+            create(client, "/api/v1/namespaces", objects.namespace(run, question.made.outside))
         if question.scratch:
             judge = _furnish(client, question, run)
         outcome = Run(client, question.made, question.cluster.facts, judge, settings).go()
@@ -198,19 +227,27 @@ def _go(client: Client, params: Mapping[str, t.Any], question: Question, run: st
         raise
     ending = clock.monotonic()
     pulse.stop()
-    left = sweep(client, run, clock)
-    later = others.died_since()
-    for one in later:
-        left += sweep(client, one, clock)
+    # From here on nothing is raised: what was found is worth more than that something stays.
+    try:
+        left += _stays(run, sweep(client, run, clock))
+        for one in others.died_since():
+            stays = sweep(client, one, clock)
+            left += _stays(one, stays)
+            swept += [] if stays else [one]
+    except (KubeError, ApiError) as error:
+        left.append(f"what the probe made was not all taken away: {error} The next run takes away what is left.")
     outcome.seconds["removed"] = clock.monotonic() - ending
-    if left:
-        raise KubeError(
-            left[0],
-            f"it is still there 120 s after its deletion{f', and {len(left) - 1} more' if len(left) > 1 else ''}",
-            "See whether the kubelet of its node runs; the next run takes away what is left",
-            reason="timeout",
-        )
-    return outcome, [*swept, *later]
+    return outcome, swept, left
+
+
+def _stays(run: str, left: Sequence[str]) -> list[str]:
+    if not left:
+        return []
+    more = f", and {len(left) - 1} more" if len(left) > 1 else ""
+    return [
+        f"{left[0]} of run {run} is still there {PATIENCE:.0f} s after its deletion{more}: see whether the kubelet of its node runs; "
+        f"the next run takes away what is left"
+    ]
 
 
 def _furnish(client: Client, question: Question, run: str) -> Evaluator:
@@ -253,8 +290,10 @@ def _result(client: Client, params: Mapping[str, t.Any], question: Question, out
         for severity, text in [
             *verdicts.missing_labels(question.flows, params["components"], pods),
             *verdicts.unlabelled(question.spaces, question.cluster.namespaces),
+            *verdicts.strange(question.spaces, walls),
         ]:
-            (notices if severity == "notice" else told).append(text if severity == "notice" else f"{severity}: {text}")
+            notice = severity == verdicts.NOTICE
+            (notices if notice else told).append(text if notice else f"{severity}: {text}")
             severities.append(severity)
     counts = dict.fromkeys((verdicts.OK, verdicts.OPEN, verdicts.CLOSED, verdicts.UNKNOWN), 0)
     for one in judged:

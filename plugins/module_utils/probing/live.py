@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..flows.evaluate import Evaluator, Pod, selector
+from ..flows.matrix import Identity
 from ..flows.model import Facts, Flow
 from ..flows.render import capability
 from ..kube import network as net
@@ -18,7 +19,7 @@ from ..kube.client import Client
 from ..kube.errors import ApiError
 from ..kube.explain import explain
 from ..kube.ready import condition
-from .objects import MANAGED_BY, MANAGER
+from .objects import RUN
 
 PURPOSE, NODES = "enclii.dev/purpose", "nodes"
 _POLICIES = "/apis/networking.k8s.io/v1/networkpolicies"
@@ -27,13 +28,18 @@ Obj = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Cluster:
-    """policies: those there are without a probe's own, by namespace/name; pods: running pods of the namespaces asked for"""
+    """policies: those there are without a probe's own, by namespace/name; pods: running pods of the namespaces asked for
+
+    services: of these namespaces; nodes: one address of each node
+    """
 
     facts: Facts
     policies: Mapping[str, Obj]
     namespaces: Mapping[str, Mapping[str, str]]
     pods: Sequence[Obj]
     version: str
+    services: Sequence[Obj] = ()
+    nodes: Sequence[str] = ()
 
     def evaluator(self) -> Evaluator:
         return Evaluator(self.policies.values(), self.namespaces)
@@ -47,21 +53,36 @@ class Cluster:
                 found.setdefault(space, str(pod["spec"].get("serviceAccountName") or ""))
         return found
 
+    def idle(self, spaces: Iterable[str]) -> list[str]:
+        """Namespaces of node agents in which none runs, so that no probe pod may."""
+        agents = self.accounts()
+        return [one for one in spaces if self.namespaces.get(one, {}).get(PURPOSE) == NODES and one not in agents]
+
+    def publishes(self, one: Identity) -> str:
+        """The Service that would send callers to a probe pod of that kind although it is never ready, or nothing."""
+        for service in self.services:
+            about, spec = service["metadata"], service.get("spec") or {}
+            wanted = spec.get("selector") if spec.get("publishNotReadyAddresses") else None
+            if wanted and about["namespace"] == one.namespace and wanted.items() <= dict(one.labels).items():
+                return f"{about['namespace']}/{about['name']}"
+        return ""
+
     def versions(self) -> dict[str, str]:
         """Name of each policy to its resourceVersion, to see whether any changed meanwhile."""
         return {name: str(one["metadata"].get("resourceVersion")) for name, one in self.policies.items()}
 
 
 def look(client: Client, spaces: Iterable[str]) -> Cluster:
-    """Everything in parallel. spaces: whose pods are listed."""
+    """Everything in parallel. spaces: whose pods and Services are listed."""
     lists: dict[str, tuple[str, dict[str, str]]] = {
         **net.LISTS,
         "policies": (_POLICIES, {}),
         "namespaces": ("/api/v1/namespaces", {}),
     }
     for space in sorted(set(spaces)):
-        path = f"/api/v1/namespaces/{urllib.parse.quote(space)}/pods"
-        lists[f"pods {space}"] = (path, {"fieldSelector": "status.phase=Running"})
+        path = f"/api/v1/namespaces/{urllib.parse.quote(space)}"
+        lists[f"pods {space}"] = (f"{path}/pods", {"fieldSelector": "status.phase=Running"})
+        lists[f"services {space}"] = (f"{path}/services", {})
 
     def read(name: str) -> t.Any:
         path, query = lists[name]
@@ -78,6 +99,8 @@ def look(client: Client, spaces: Iterable[str]) -> Cluster:
         {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in got["namespaces"]},
         [pod for name in lists if name.startswith("pods ") for pod in got[name] if not _of_a_probe(pod)],
         str(got["version"].get("gitVersion") or ""),
+        [service for name in lists if name.startswith("services ") for service in got[name]],
+        net.internal(got["nodes"]),
     )
 
 
@@ -93,7 +116,7 @@ def by_name(policies: Iterable[Obj]) -> dict[str, Obj]:
 
 
 def _of_a_probe(one: Obj) -> bool:
-    return (one["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
+    return RUN in (one["metadata"].get("labels") or {})
 
 
 def as_policies_see_it(pod: Obj) -> Pod:

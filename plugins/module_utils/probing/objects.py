@@ -17,14 +17,13 @@ RUN, ROLE = "probe.enclii.dev/run", "probe.enclii.dev/role"
 WALLED_IN, WALLED_OUT = "probe.enclii.dev/walled-in", "probe.enclii.dev/walled-out"
 PLAN = "probe.enclii.dev/plan"
 IDENTITY = "probe.enclii.dev/identity"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "enclii-probe"
-SELECTOR = f"{MANAGED_BY}={MANAGER},{RUN}"
+SELECTOR = RUN  # whatever carries it
 Obj = dict[str, t.Any]
 
 
 def labels(run: str) -> dict[str, str]:
-    return {MANAGED_BY: MANAGER, RUN: run, "app.kubernetes.io/name": MANAGER, "app.kubernetes.io/part-of": "enclii"}
+    """None that anybody else uses: a flow may go by any label of a pod, and its probe pod must carry those as they are."""
+    return {RUN: run}
 
 
 def greeting(run: str, key: str) -> str:
@@ -60,7 +59,7 @@ def pod(
     """owner: the ConfigMap with the script, in the same namespace.
 
     It is the pod's controller, so that no workload adopts a pod that carries its labels; and the pod is never ready, so
-    that no Service sends it anybody.
+    that no Service sends it anybody but one that publishes what is not ready; such kinds of pods are left out.
     """
     listen = [f"{port.protocol}/{port.port}" for port in one.ports] + ([] if one.role == WITNESS else [f"TCP/{gauge}"])
     words = [word for place in listen for word in ("--listen", place)]

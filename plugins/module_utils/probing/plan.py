@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..flows.evaluate import Evaluator, Pod, selector
-from ..flows.matrix import Identity, expectations, identities, ports_of
+from ..flows.matrix import Identity, expectations, identities, ports_of, ports_outside
 from ..flows.model import METADATA, Facts, Flow, Port
 from ..flows.render import capability
 
 DNS_TITLE, METADATA_TITLE, API_SERVER = "cluster DNS", "metadata address", "API server"
-WITNESS = "witness"
+WITNESS, STRANGER = "witness", "stranger"
+# Of whom no wall holds anything: its namespace is made for a run and named after it, so it goes by this name.
+OUTSIDER = f"outside/{STRANGER}"
 _NODES = 3  # of the addresses behind one name so many are tried
 _FIRST_GAUGE = 61337
 Obj = dict[str, t.Any]
@@ -33,8 +35,7 @@ class Prober:
 
     @property
     def key(self) -> str:
-        name = f"{self.identity.name}-twin" if self.role == "twin" else self.identity.name
-        return f"{self.identity.namespace}/{name}"
+        return _title(self.identity) + ("-twin" if self.role == "twin" else "")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Aim:
 
     kind: probe (a pod of the run), server (a pod that really serves), dns, api, node, outside, metadata
     prober: key of the probe pod; address: of everything else; pod: what policies know of one that is there already
-    labels: of a pod of either sort
+    space, labels: of a pod of either sort
     """
 
     title: str
@@ -53,11 +54,8 @@ class Aim:
     prober: str = ""
     address: str = ""
     pod: Pod | None = field(default=None, compare=False)
+    space: str = field(default="", compare=False)
     labels: Mapping[str, str] | None = field(default=None, compare=False)
-
-    @property
-    def namespace(self) -> str:
-        return self.pod.namespace if self.pod else self.prober.partition("/")[0]
 
     @property
     def place(self) -> str:
@@ -80,6 +78,7 @@ class Design:
     tasks: tuple[Task, ...]
     gauge: int
     home: str  # namespace of the witness
+    outside: str = ""  # namespace of the stranger, where there is one
 
     @property
     def namespaces(self) -> list[str]:
@@ -102,37 +101,52 @@ def design(
     sources: Sequence[str] = (),
     targets: Sequence[str] = (),
     more: Sequence[Identity] = (),
+    without: Sequence[Identity] = (),
+    nodes: Sequence[str] = (),
     home: str = "",
+    outside: str = "",
 ) -> Design:
-    """declared: judges by the policies that the flows amount to. more: identities beside those of the flows."""
-    known = _distinct([*identities(flows, spaces), *more])
+    """declared: judges by the policies that the flows amount to. more, without: identities beside those of the flows, and not.
+
+    nodes: an address of each; outside: name of a namespace without walls for the stranger, who finds what only the other side
+    would close.
+    """
+    known = _distinct([*(one for one in identities(flows, spaces) if one not in without), *more])
+    home = home or min((one.namespace for one in known), default="")
+    stranger = Identity(STRANGER, outside, {})
+    known += [stranger] if outside else []
+    ports = {one: tuple(ports_outside(flows, facts, one) if one is stranger else ports_of(flows, one)) for one in known}
     starts = [one for one in known if chosen(_title(one), sources)]
     ends = [one for one in known if chosen(_title(one), targets)]
-    pairs = expectations(flows, starts, ends, spaces, facts)
+    pairs = expectations(flows, starts, {one: ports[one] for one in ends}, spaces, facts)
     twins = {pair.target for pair in pairs if pair.source == pair.target and pair.expected and pair.flow}
-    probers = [Prober(one, tuple(ports_of(flows, one))) for one in known if one in starts or one in ends]
-    probers += [Prober(one, tuple(ports_of(flows, one)), "twin") for one in known if one in twins]
+    twins.discard(stranger)
+    probers = [Prober(one, ports[one]) for one in known if one in starts or one in ends]
+    probers += [Prober(one, ports[one], "twin") for one in known if one in twins]
     tasks = []
     for pair in pairs:
         own = pair.source == pair.target
         if own and pair.target not in twins:
             continue  # nothing keeps a pod from itself
         key = Prober(pair.target, (), "twin" if own else "probe").key
-        aim = Aim(_title(pair.target), "probe", pair.port, pair.protocol, prober=key, labels=pair.target.labels)
+        aim = Aim(_title(pair.target), "probe", pair.port, pair.protocol, prober=key, space=pair.target.namespace,
+                  labels=pair.target.labels)  # fmt: skip
         tasks.append(Task(_title(pair.source), aim, pair.expected, pair.flow))
     tasks += _to_servers(flows, starts, servers, spaces, facts, targets)
-    tasks += _lifelines(flows, starts, facts, declared, targets)
+    # What no wall holds needs no lifelines.
+    inside = [one for one in starts if one != stranger]
+    tasks += _lifelines(flows, inside, spaces, facts, nodes, declared, targets)
     if chosen(API_SERVER, sources):
         tasks += _from_api_server(flows, [task.aim for task in tasks])
     used = {port.port for flow in flows for port in flow.ports}
     gauge = next(number for number in range(_FIRST_GAUGE, 65536) if number not in used)
-    home = home or min((one.namespace for one in known), default="")
     witness = Prober(Identity(WITNESS, home, {}), (), WITNESS)
-    return Design((*probers, witness), (*tasks, *_witnessed(witness, probers, tasks)), gauge, home)
+    outside = outside if any(one.identity == stranger for one in probers) else ""
+    return Design((*probers, witness), (*tasks, *_witnessed(witness, probers, tasks)), gauge, home, outside)
 
 
 def _title(one: Identity) -> str:
-    return f"{one.namespace}/{one.name}"
+    return OUTSIDER if one.name == STRANGER else f"{one.namespace}/{one.name}"
 
 
 def _distinct(listed: Iterable[Identity]) -> list[Identity]:
@@ -144,7 +158,7 @@ def _distinct(listed: Iterable[Identity]) -> list[Identity]:
         if key in found:
             continue
         name, number = one.name, 2
-        while f"{one.namespace}/{name}" in names or name == WITNESS:
+        while f"{one.namespace}/{name}" in names or name in (WITNESS, STRANGER):
             name, number = f"{one.name}-{number}", number + 1
         names.add(f"{one.namespace}/{name}")
         found[key] = replace(one, name=name)
@@ -163,10 +177,12 @@ def _to_servers(
     found = {Identity(f"pod {one.name}", one.namespace, one.labels): one for one in servers}
     ends = [one for one in found if chosen(f"{one.namespace}/{one.name.removeprefix('pod ')}", targets)]
     tasks = []
-    for pair in expectations(flows, starts, ends, spaces, facts):
+    for pair in expectations(flows, starts, {one: ports_of(flows, one) for one in ends}, spaces, facts):
         pod = found[pair.target]
         title = f"pod {pod.namespace}/{pod.name}"
-        aim = Aim(title, "server", pair.port, pair.protocol, address=pod.ip, pod=pod, labels=pod.labels)
+        aim = Aim(
+            title, "server", pair.port, pair.protocol, address=pod.ip, pod=pod, space=pod.namespace, labels=pod.labels
+        )
         tasks.append(Task(_title(pair.source), aim, pair.expected, pair.flow))
     return tasks
 
@@ -182,7 +198,7 @@ def _from_api_server(flows: Sequence[Flow], aims: Sequence[Aim]) -> list[Task]:
         for aim in dict.fromkeys(aims)
         for flow, takes in called
         if aim.labels is not None and aim.protocol == "TCP" and Port(aim.port) in flow.ports
-        and aim.namespace in flow.target.namespaces and takes(aim.labels)
+        and aim.space in flow.target.namespaces and takes(aim.labels)
     ]  # fmt: skip
 
 
@@ -197,7 +213,13 @@ def outside(flows: Iterable[Flow]) -> list[tuple[str, Port, str]]:
 
 
 def _lifelines(
-    flows: Sequence[Flow], starts: Sequence[Identity], facts: Facts, declared: Evaluator, targets: Sequence[str]
+    flows: Sequence[Flow],
+    starts: Sequence[Identity],
+    spaces: Mapping[str, str],
+    facts: Facts,
+    nodes: Sequence[str],
+    declared: Evaluator,
+    targets: Sequence[str],
 ) -> list[Task]:
     dns = facts.dns or {}
     resolver = Pod(str(dns["namespace"]), dict(dns["labels"]), name="dns") if dns.get("labels") else None
@@ -210,7 +232,7 @@ def _lifelines(
     aims += [Aim(f"API server {host}", "api", port, address=host) for host, port in facts.api_server[:_NODES]]
     node_ports = {port for flow in flows if flow.target.kind == "nodes" for port in flow.ports}
     for port in sorted(node_ports, key=lambda one: (one.port, one.protocol)):
-        aims += [Aim(f"node {host}", "node", port.port, port.protocol, address=host) for host in facts.nodes[:_NODES]]
+        aims += [Aim(f"node {host}", "node", port.port, port.protocol, address=host) for host in nodes[:_NODES]]
     known = {(aim.address, aim.port, aim.protocol) for aim in aims}
     for host, port, _flow in outside(flows):
         if (host, port.port, port.protocol) not in known:
@@ -221,7 +243,9 @@ def _lifelines(
     for one in starts:
         pod = Pod(one.namespace, one.labels)
         for aim in aims:
-            if not chosen(aim.title, targets):
+            # Nothing keeps a pod from the metadata address where nothing is enforced.
+            observed = aim.kind == "metadata" and spaces.get(one.namespace) != "enforce"
+            if observed or not chosen(aim.title, targets):
                 continue
             # Every pod needs names; everything else is open where a flow says so, or nothing walls it off.
             told = declared.judge(pod, aim.address, aim.port, aim.protocol) if aim.kind != "dns" else None
@@ -255,5 +279,5 @@ def describe(made: Design) -> Obj:
         "pairs": len([task for task in tried if task.aim.kind != "metadata"]),
         "open": len([task for task in tried if task.expected]),
         "closed": len([task for task in tried if not task.expected and task.aim.kind != "metadata"]),
-        "namespaces": made.namespaces,
+        "namespaces": [space for space in made.namespaces if space != made.outside],
     }

@@ -18,13 +18,18 @@ from ..kube.explain import explain
 from ..kube.ready import pod_reason
 from . import objects
 from .cleanup import MERGE, create
+from .in_pod import CONNECTED, ERROR, REFUSED, TIMEOUT
 from .plan import API_SERVER, Aim, Design, Prober, Task
 
 _LONGEST_PLAN = 200_000  # bytes; all annotations of an object may have 256 KiB
 _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerConfigError")
 _SOON = 20.0  # seconds until the account of a new namespace must be there
 _NUDGE = 4.0  # seconds without a sign that a plan has arrived, until it is sent again
-_NOT_REACHED = ("dial ", "i/o timeout", "deadline exceeded")  # in what the API server says of a connection that failed
+_REACHING = "error trying to reach service:"  # how the API server begins what it says of a connection
+_DIALING = ("dial", "proxy error")  # in what it says where it did not come about, or only as far as a proxy of its own
+_PROOFS = ("EOF", "malformed HTTP")  # in what only somebody at the other end can have caused
+_BUSY = (429, 502, 503, 504)  # what the API server, or a balancer before it, says for itself in plain text
+_PROXY_PATIENCE = 40.0  # seconds; the API server gives a connection 30
 _ELSEWHERE = "192.0.2.1"  # an address of documentation, for questions about a pod alone
 Obj = dict[str, t.Any]
 
@@ -130,7 +135,7 @@ class Run:
             raise KubeError(
                 f"Pod {refused[0].pod.namespace}/{refused[0].name}",
                 f"no probe pod is admitted: {refused[0].problem}",
-                "Change what refuses them; they carry the label app.kubernetes.io/managed-by=enclii-probe",
+                f"Change what refuses them; they carry the label {objects.RUN}",
                 reason="admission",
             )
         return states
@@ -167,7 +172,7 @@ class Run:
                 return create(self._client, path, body)
             except KubeError as error:
                 # A new namespace gets its account a moment later.
-                if "serviceaccount" not in error.cause or self._clock.monotonic() > deadline:
+                if "error looking up service account" not in error.cause or self._clock.monotonic() > deadline:
                     raise
                 self._clock.sleep(0.2)
 
@@ -316,7 +321,7 @@ class Run:
             number for number, task in enumerate(self._made.tasks)
             if task.source == API_SERVER and number not in outcome.skipped
         ]  # fmt: skip
-        client = Client(self._client.login, clock=self._clock, timeout=20.0, patience=0.0, threads=4)
+        client = Client(self._client.login, clock=self._clock, timeout=_PROXY_PATIENCE, patience=0.0, threads=4)
         try:
             told = client.map(lambda number: self._proxied(client, self._made.tasks[number].aim, outcome), numbers)
         finally:
@@ -328,7 +333,7 @@ class Run:
                 outcome.results[number] = result
 
     def _proxied(self, client: Client, aim: Aim, outcome: Outcome) -> tuple[Result | None, str]:
-        """(what the connection came to, why it was not tried). Whatever the pod answers, it was reached."""
+        """(what the connection came to, why that is not known). Whatever the pod answers, it was reached."""
         space, name = (
             (aim.pod.namespace, aim.pod.name) if aim.pod
             else (outcome.states[aim.prober].pod.namespace, outcome.states[aim.prober].name)
@@ -337,7 +342,7 @@ class Run:
         deadline = self._clock.monotonic() + self._settings.settle
         while True:
             began = self._clock.monotonic()
-            outcome_now, note = "connected", ""
+            came, note = CONNECTED, ""
             try:
                 client.request("GET", path, decode=bytes, accept="*/*")
             except ApiError as error:
@@ -345,14 +350,12 @@ class Run:
                     return None, f"asking the API server to connect takes a right: {error.message}"
                 if error.status == 404 and f'"{name}"' in error.message:
                     return None, "the pod has gone"
-                if any(word in error.message for word in _NOT_REACHED):
-                    outcome_now = "refused" if "refused" in error.message else "timeout"
-                    note = error.message.rpartition("dial ")[2]
+                came, note = proxied(error)
             except KubeError as error:
-                outcome_now, note = "timeout", error.cause
+                came, note = "", error.cause
             ms = round((self._clock.monotonic() - began) * 1000, 1)
-            if outcome_now == "connected" or self._clock.monotonic() > deadline:
-                return Result(outcome_now, ms, note), ""
+            if came == CONNECTED or self._clock.monotonic() > deadline:
+                return (Result(came, ms, note), "") if came else (None, f"the API server does not say: {note}")
             self._clock.sleep(1.0)
 
     def _keep(self, numbers: Sequence[int], told: Mapping[int, Obj], outcome: Outcome) -> None:
@@ -364,6 +367,24 @@ class Run:
             outcome.results[number] = Result(
                 str(line["outcome"]), float(line["ms"]), str(line["note"]), float(line["since"]), gauge
             )
+
+
+def proxied(error: ApiError) -> tuple[str, str]:
+    """(outcome, what is to be said about it) of a call that the API server was asked to make. No outcome: it does not tell.
+
+    Only what must have come from the other end proves that it was reached.
+    """
+    words = error.message
+    if error.body.get("kind") != "Status":
+        return ("", f"HTTP {error.status}: {words}") if error.status in _BUSY else (CONNECTED, "")
+    if _REACHING not in words:
+        return "", f"HTTP {error.status}: {words}"
+    said = words.partition(_REACHING)[2].strip()
+    if not any(one in said for one in _DIALING) and any(one in said for one in _PROOFS):
+        return CONNECTED, ""
+    if "refused" in said:
+        return REFUSED, said
+    return (TIMEOUT if "timeout" in said or "deadline" in said else ERROR), said
 
 
 def _probers(tasks: Iterable[Task]) -> list[str]:

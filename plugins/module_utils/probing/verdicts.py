@@ -17,6 +17,7 @@ from .plan import API_SERVER, WITNESS, Aim, Design, Task
 from .run import Outcome, Result
 
 OK, OPEN, CLOSED, UNKNOWN = "ok", "open", "closed", "unknown"
+DIFFERS, NOTICE = "differs", "notice"
 PASS, FAIL = "PASS", "FAIL"
 WALLS = "enclii.dev/walls"
 _NOT_LEARNED = "the run's own policy, which opens one port more, did not open it either: the network had not learned of both pods in time"
@@ -224,7 +225,7 @@ def missing_labels(
     there = list(pods)
     found = []
     for flow in flows:
-        for side, end, severity in (("client", flow.source, "notice"), ("server", flow.target, CLOSED)):
+        for side, end, severity in (("client", flow.source, NOTICE), ("server", flow.target, CLOSED)):
             if end.kind != "pods" or end.labels is not None or spaces.get(end.title) not in end.namespaces:
                 continue
             space = spaces[end.title]
@@ -249,6 +250,24 @@ def unlabelled(spaces: Mapping[str, str], namespaces: Mapping[str, Mapping[str, 
     return found
 
 
+def strange(spaces: Mapping[str, str], walls: Walls) -> list[tuple[str, str]]:
+    """(severity, text): policies of the walls that are not as the flows say, and policies beside them that nobody declared.
+
+    What a policy opens need not show between the pods that are tried: it may be for somebody else, or for another port.
+    """
+    found = []
+    for name, policy in sorted(walls.declared.items()):
+        there = walls.live.get(name)
+        if there is None or _shape(there) != _shape(policy):
+            how = "is missing" if there is None else "is not what the flows say"
+            found.append((DIFFERS, f"{_label(name)} {how}: run the platform's playbook with --tags baseline"))
+    for name in sorted(set(walls.live) - set(walls.declared)):
+        if spaces.get(name.partition("/")[0]) == "enforce":
+            text = f"{_label(name)} is none of the walls': delete it, or declare as a flow what it is there for"
+            found.append((NOTICE, text))
+    return found
+
+
 def findings(made: Design, verdicts: Sequence[Verdict]) -> list[str]:
     """One sentence for each cause, the holes first; with the pairs it concerns."""
     groups: dict[tuple[str, str], list[int]] = {}
@@ -269,9 +288,9 @@ def findings(made: Design, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def overall(verdicts: Sequence[Verdict], more: Iterable[str] = ()) -> str:
-    """FAIL for what is open or closed against the declaration, else UNKNOWN where anything is unknown, or nothing was tried."""
+    """FAIL for what is not as declared, else UNKNOWN where anything is unknown, or nothing was tried."""
     seen = {one.verdict for one in verdicts} | set(more)
-    if seen & {OPEN, CLOSED}:
+    if seen & {OPEN, CLOSED, DIFFERS}:
         return FAIL
     return UNKNOWN.upper() if UNKNOWN in seen or not verdicts else PASS
 

@@ -23,6 +23,7 @@ _CAUSES = {
     "NoSuchBucket": ("there is no such bucket", "Make it, or correct its name"),
     "NoSuchKey": ("it is not there", "Write the backup again, with force"),
     "404": ("it is not there", "Write the backup again, with force"),
+    "403": ("access is denied", "Allow s3:PutObject, s3:GetObject and s3:ListBucket below the prefix"),  # to HEAD
     "AccessDenied": ("access is denied", "Allow s3:PutObject and s3:GetObject below the prefix"),
     "InvalidAccessKeyId": ("the access key is not known there", "Correct access_key"),
     "XAdminUserNotFound": ("the access key is not known there", "Correct access_key"),  # versitygw's word for it
@@ -74,11 +75,23 @@ class Bucket:
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") not in ("NotImplemented", "501"):
                     raise
-                # A server that knows no conditional writes: time and digest in the name have to do.
+                # A server that knows no conditional writes is asked first; two who write at once have names of their own.
+                if self._is_there(key):
+                    cause, step = _CAUSES["PreconditionFailed"]
+                    raise SealingError(f"{place} ({self._subject})", cause, step, reason="exists") from None
                 self._client.put_object(**wanted)
         except (BotoCoreError, ClientError) as error:
             raise self._refused(place, error) from None
         return place
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey"):
+                raise
+            return False
+        return True
 
     def read(self, place: str) -> bytes:
         key = place.removeprefix(f"s3://{self._bucket}/")

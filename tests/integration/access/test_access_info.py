@@ -103,6 +103,25 @@ def test_exec_for_a_group_is_found(access: Access) -> None:
     assert ("e-people", "namespace a", path) in found(access.info(), "exec")
 
 
+def test_a_group_of_accounts_is_followed_to_them(access: Access) -> None:
+    group = {"apiGroup": API, "kind": "Group", "name": "system:serviceaccounts:b"}
+    access.write(
+        [
+            obj("Role", "e-exec", "a", rules=[rule("create", "pods/exec")]),
+            obj("RoleBinding", "e-exec", "a", roleRef=ref("Role", "e-exec"), subjects=[group]),
+        ]
+    )
+    result = access.info(prove=False)
+    path = ["RoleBinding a/e-exec", "Role a/e-exec", "create pods/exec"]
+    through = ["member of group system:serviceaccounts:b", *path]
+    assert found(result, "exec") == [
+        ("system:serviceaccounts:b", "namespace a", path),
+        *((name, "namespace a", through) for name in ("default", "one", "two")),
+    ]
+    (line,) = [one for one in result["lines"] if "group system:serviceaccounts:b" in one]
+    assert line.endswith("; in it are account b/default, account b/one, account b/two")
+
+
 def test_exec_for_a_group_that_holds_the_account_is_found(access: Access) -> None:
     group = {"apiGroup": API, "kind": "Group", "name": "system:serviceaccounts:a"}
     access.write(
@@ -146,6 +165,37 @@ def test_impersonation_is_found(access: Access) -> None:
     assert undeclared(result) == {("a/one", "impersonate", "ClusterRoleBinding e-other")}
     assert result["proof"]["unneeded"] == [{"component": "shop", "account": "a/one", "power": "exec in a"}]
     assert any("impersonate is not declared" in line for line in result["lines"])
+
+
+@pytest.mark.parametrize(
+    "subject", [("User", "system:anonymous"), ("Group", "system:unauthenticated")], ids=lambda one: one[0]
+)
+def test_a_power_of_everybody_without_a_login_is_found(access: Access, subject: tuple[str, str]) -> None:
+    given = {"apiGroup": API, "kind": subject[0], "name": subject[1]}
+    access.write([obj("ClusterRoleBinding", "e-open", roleRef=ref("ClusterRole", "cluster-admin"), subjects=[given])])
+    result = access.info()
+    # the paths that are no resources are a rule of their own
+    assert {(one["name"], one["power"], one["confirmed"]) for one in result["proof"]["undeclared"]} == {
+        ("system:anonymous", "everything", True), ("system:anonymous", "wildcard", True),
+    }  # fmt: skip
+    assert subject[1] in {name for name, _scope, _path in found(result, "everything")}
+    assert "everybody without a login" in result["wrong"][0]
+    assert result["ok"] is False
+
+
+def test_impersonation_that_is_constrained_is_found(access: Access) -> None:
+    rules = [rule("impersonate:user-info", "users,userextras/scopes", "authentication.k8s.io")]
+    access.write(
+        [
+            obj("ClusterRole", "e-mode", rules=rules),
+            obj("ClusterRoleBinding", "e-mode", roleRef=ref("ClusterRole", "e-mode"), subjects=[ONE]),
+        ]
+    )
+    proof = access.info([component()])["proof"]
+    assert {(one["power"], one["what"], one["confirmed"]) for one in proof["undeclared"]} == {
+        ("impersonate", "users.authentication.k8s.io", True),
+        ("impersonate", "userextras.authentication.k8s.io/scopes", True),
+    }
 
 
 def test_an_account_that_is_not_made_yet_is_judged(access: Access) -> None:

@@ -170,16 +170,26 @@ def test_ephemeral_containers_are_looked_at_alone(walls: t.Any) -> None:
 
 def test_probe_pods_need_no_resources_and_no_probes_and_everything_else(walls: t.Any) -> None:
     pod = good("Pod", resources=None, livenessProbe=None, readinessProbe=None)
-    labels = pod["metadata"]["labels"]
-    assert "[resources]" in walls.admin.create(pod, walls.spaces["enforce"]).message
-    labels["probe.enclii.dev/run"] = "x"
-    assert "[resources]" in walls.admin.create(pod, walls.spaces["enforce"]).message
-    labels["app.kubernetes.io/managed-by"] = "enclii-probe"
+    pod["metadata"]["labels"]["probe.enclii.dev/run"] = "x"
+    message = walls.admin.create(pod, walls.spaces["enforce"]).message
+    assert "[resources]" in message and "[liveness]" in message
+    pod["spec"]["restartPolicy"] = "Never"
     assert walls.admin.create(pod, walls.spaces["enforce"]).ok
     pod["spec"]["containers"][0]["image"] = "busybox"
     pod["spec"]["hostNetwork"] = True
     message = walls.admin.create(pod, walls.spaces["enforce"]).message
     assert "[image-tag]" in message and "[host]" in message and "[resources]" not in message
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_nobody_is_exempt_by_the_labels_of_his_template(walls: t.Any, kind: str) -> None:
+    workload = good(kind, resources=None, livenessProbe=None)
+    labels = {"probe.enclii.dev/run": "x"}
+    workload["metadata"]["labels"] = labels
+    workload["spec"]["template"]["metadata"]["labels"] |= labels
+    message = walls.admin.create(workload, walls.spaces["enforce"]).message
+    assert "[resources]" in message
+    assert ("[liveness]" in message) == (kind == "Deployment")
 
 
 def test_images_of_volumes_are_images(walls: t.Any) -> None:

@@ -130,6 +130,14 @@ def test_only_who_may_change_policies_changes_parameters_and_labels(walls: t.Any
     editor, keeper = person(walls, "editor", EVERYTHING), person(walls, "keeper", EVERYTHING, POLICIES)
     path = walls.admin.path("ConfigMap", "enclii-system", "enclii-admission")
     wider = {"data": {"registries": "example.com"}}
+    space = walls.admin.path("Namespace", "", walls.spaces["enforce"])
+
+    def relabelled(labels: dict[str, str | None]) -> dict[str, t.Any]:
+        live = walls.admin.call("GET", space).body
+        changed = {**live["metadata"]["labels"], **labels}
+        live["metadata"]["labels"] = {key: value for key, value in changed.items() if value is not None}
+        return t.cast("dict[str, t.Any]", live)
+
     guarded = [
         lambda who: who.patch("ConfigMap", "enclii-system", "enclii-admission", wider, dry=True),
         lambda who: who.call("DELETE", f"{path}?dryRun=All"),
@@ -154,6 +162,11 @@ def test_only_who_may_change_policies_changes_parameters_and_labels(walls: t.Any
             },
             "",
         ),
+        *(
+            lambda who, sub=sub, labels=labels: who.call("PUT", f"{space}/{sub}?dryRun=All", relabelled(labels))
+            for sub in ("status", "finalize")
+            for labels in ({"enclii.dev/purpose": "nodes"}, {"enclii.dev/walls": None})
+        ),
     ]
     walls.until(lambda: guarded[0](keeper).ok, "rights in force")
     for number, attempt in enumerate(guarded):
@@ -174,19 +187,26 @@ def test_a_mode_that_no_binding_knows_is_refused(walls: t.Any) -> None:
     assert "enclii.dev/walls is observe or enforce" in answer.message
 
 
-def test_the_end_of_a_namespace_takes_its_parameters_along(walls: t.Any) -> None:
-    controller = Api(walls.server, "system:serviceaccount:kube-system:namespace-controller")
-    rights = person(walls, "namespace-controller-here", EVERYTHING)
-    subjects = [{"kind": "User", "name": "system:serviceaccount:kube-system:namespace-controller"}]
+@pytest.mark.parametrize(
+    "name", ["system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"]
+)
+def test_the_end_of_a_namespace_takes_its_parameters_along(walls: t.Any, name: str) -> None:
+    """Without --use-service-account-credentials all controllers have one name; else the namespace would never end."""
+    short = name.rpartition(":")[2]
+    controller = Api(walls.server, name)
+    person(walls, f"{short}-here", EVERYTHING)
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": {"name": "namespace-controller-here"}, "subjects": subjects,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "namespace-controller-here"},
+        "metadata": {"name": f"{short}-here"}, "subjects": [{"kind": "User", "name": name}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{short}-here"},
     }  # fmt: skip
     walls.apply([binding])
-    assert rights is not controller
     path = walls.admin.path("ConfigMap", "enclii-system", "enclii-admission")
     walls.until(lambda: controller.call("DELETE", f"{path}?dryRun=All").ok, "rights in force")
+    assert (
+        "[guard]"
+        in controller.patch("ConfigMap", "enclii-system", "enclii-admission", {"data": {"x": "y"}}, dry=True).message
+    )
 
 
 def test_node_agents_are_made_by_named_accounts_controllers_and_keepers(walls: t.Any) -> None:

@@ -48,3 +48,31 @@ def test_every_form_is_accepted_and_unchanged_at_once(kube: t.Any) -> None:
     given = {"apply_set": kube.set()}
     assert kube.apply(*wanted, **given)["counts"] == {"created": len(wanted)}
     assert kube.apply(*wanted, **given)["counts"] == {"unchanged": len(wanted)}
+
+
+def rendered(kube: t.Any, port: int = 80) -> list[t.Any]:
+    declared = [
+        {"name": "out", "from": "here", "to": "any", "port": 443},
+        {"name": "in", "from": "any", "to": "here", "port": port},
+    ]
+    component = {"name": "here", "namespace": kube.namespace, "state": "present", "flows": declared}
+    return policies(read_flows([component], [], []), {kube.namespace: "enforce"}, FACTS)
+
+
+def test_where_a_flow_is_refused_nothing_is_closed(kube: t.Any) -> None:
+    """allow-dns and default-deny select every pod, and only the flows make up for it."""
+    wanted = rendered(kube)
+    (refused,) = [one for one in wanted if one["metadata"]["name"] == "flow-in-to"]
+    refused["spec"]["ingress"][0]["ports"][0]["port"] = 70000
+    assert "flow-in-to" in str(kube.fail(*wanted, apply_set=kube.set()))
+    assert kube.names("networkpolicy") <= {"flow-out-from"}
+
+
+def test_walls_go_in_the_other_direction(kube: t.Any) -> None:
+    """First what denies, then what lets out to the DNS alone, and the flows after both."""
+    wanted = rendered(kube)
+    kube.apply(*wanted, apply_set=kube.set())
+    gone = kube.apply(kube.config_map("left"), apply_set=kube.set())["objects"]
+    names = [one["name"] for one in gone if one["kind"] == "NetworkPolicy" and one["action"] == "deleted"]
+    assert names[:2] == ["default-deny", "allow-dns"]
+    assert set(names[2:]) == {"flow-out-from", "flow-in-to"}

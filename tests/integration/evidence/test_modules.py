@@ -128,6 +128,16 @@ def test_nothing_at_all_is_no_pass(place: Place) -> None:
     assert info(place, require=True)["failing"] == []
     with pytest.raises(EvidenceError, match="no evidence at all"):
         info(place, require=True, kinds=["access"])
+    # what is expected is not lost behind the kinds that are looked at
+    drill = [{"kind": "restore-drill", "subject": "orders"}]
+    with pytest.raises(EvidenceError, match="restore-drill of orders: UNKNOWN, there is no evidence of it"):
+        info(place, require=True, kinds=["network-probe"], expected=drill)
+    place.write("PASS", kind="restore-drill", subject="orders")
+    place.write("FAIL", kind="restore-drill", subject="carts")
+    states = info(place, require=True, kinds=["network-probe"], expected=drill)["states"]
+    assert [(one["kind"], one["subject"]) for one in states] == [
+        ("network-probe", "enclii-dev"), ("restore-drill", "orders"),
+    ]  # fmt: skip
     place.clock.now += 24 * HOUR
     with pytest.raises(EvidenceError, match="network-probe of enclii-dev: UNKNOWN, it said PASS and expired"):
         info(place, require=True)
@@ -179,6 +189,21 @@ def test_a_copy_that_failed_is_made_up_for(place: Place, bucket: objectstore.Obj
     assert "it stays in the cluster" in caught.value.next_step and "canary" not in str(caught.value)
     assert len(place.there()) == 1
     assert len(evidence(place, s3=s3)["copied"]) == 2
+
+
+def test_what_retention_deletes_is_copied_first(place: Place, bucket: objectstore.ObjectStore) -> None:
+    s3 = options(bucket, place)
+    evidence(place, verdict="FAIL")
+    place.clock.now += HOUR
+    with pytest.raises(EvidenceError, match="cannot be copied"):
+        evidence(place, keep=1, s3={**s3, "secret_key": "canary-wrong"})
+    assert len(place.there()) == 2  # nothing goes that is nowhere else
+    place.clock.now += HOUR
+    foretold = evidence(place, check=True, keep=1, s3=s3)
+    assert (len(foretold["copied"]), len(foretold["deleted"])) == (3, 2)
+    told = evidence(place, keep=1, s3=s3)
+    assert (len(told["copied"]), len(told["deleted"])) == (3, 2)
+    assert len(place.there()) == 1
 
 
 def test_copies_outlive_the_cluster(place: Place, bucket: objectstore.ObjectStore) -> None:

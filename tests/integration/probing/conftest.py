@@ -18,7 +18,7 @@ from ansible_collections.enclii.platform.plugins.module_utils.probing import fro
 from ansible_collections.enclii.platform.plugins.module_utils.probing.arguments import NETWORK_PROBE
 
 HOME = {"HOME": "/nonexistent"}
-MARK = "app.kubernetes.io/managed-by=enclii-probe,probe.enclii.dev/run"
+MARK = "probe.enclii.dev/run"
 Obj = dict[str, t.Any]
 
 
@@ -28,6 +28,8 @@ class Api:
     def __init__(self, server: apiserver.ApiServer, space: str) -> None:
         self.server, self.space = server, space
         self.client = Client(load_login({"kubeconfig": str(server.kubeconfig)}, HOME), clock=Clock())
+        # No stranger: without a controller manager no namespace ever goes.
+        self.within = {"sources": [space], "targets": [space]}
 
     def probe(self, *, check: bool = False, **more: t.Any) -> Obj:
         given = {name: option.get("default") for name, option in NETWORK_PROBE.items()}

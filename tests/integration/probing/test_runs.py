@@ -125,7 +125,7 @@ def test_check_mode_makes_nothing(api: Api) -> None:
 
 def test_pods_that_do_not_start_are_an_error_and_are_taken_away(api: Api) -> None:
     with pytest.raises(KubeError, match="none of 4 runs after 1 s") as caught:
-        api.probe(timeout=1)
+        api.probe(timeout=1, **api.within)
     assert caught.value.reason == "not_ready"
     assert api.left() == set()
 
@@ -137,8 +137,48 @@ def test_a_quota_that_refuses_all_pods_is_told(api: Api) -> None:
     path = f"/api/v1/namespaces/{api.space}/resourcequotas/none/status"
     api.server.raw(path, "PATCH", quota, "application/merge-patch+json")
     with pytest.raises(KubeError, match="exceeded quota"):
-        api.probe(timeout=1)
+        api.probe(timeout=1, **api.within)
     assert api.left() == set()
+
+
+def test_the_namespace_of_a_stranger_is_taken_away_also_after_a_kill(api: Api) -> None:
+    api.client.request("POST", "/api/v1/namespaces", None, objects.namespace("killed", f"{api.space}-outside"))
+    assert Others(api.client, "me", Clock()).dead(NOW) == ["killed"]
+    assert sweep(api.client, "killed", Clock(), patience=0) == [f"Namespace {api.space}-outside"]
+    # without a controller manager nobody else lets it go
+    api.server.raw(f"/api/v1/namespaces/{api.space}-outside/finalize", "PUT", {
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{api.space}-outside"}, "spec": {"finalizers": []},
+    }, "application/json")  # fmt: skip
+    assert sweep(api.client, "killed", Clock()) == []
+
+
+def test_what_cannot_be_tried_is_a_notice(api: Api) -> None:
+    """A namespace of node agents without any, and pods whose callers a Service would send to a probe pod."""
+    agents = f"{api.space}-agents"
+    api.server.kubectl("create", "namespace", agents)
+    api.server.kubectl("label", "namespace", agents, "enclii.dev/purpose=nodes", "enclii.dev/walls=enforce")
+    service = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "early", "namespace": api.space},
+        "spec": {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"app": "db"}, "ports": [{"port": 1}]},
+    }  # fmt: skip
+    api.server.kubectl("apply", "-f", "-", stdin=json.dumps(service))
+    flows = [
+        {
+            "name": "x",
+            "from": {"namespace": api.space},
+            "to": {"namespace": api.space, "pods": {"app": "db"}},
+            "port": 1,
+        }
+    ]
+    told = api.probe(check=True, flows=flows, spaces={api.space: "enforce", agents: "enforce"})
+    assert told["plan"]["namespaces"] == [api.space]
+    pods = {one.partition(" ")[0] for one in told["plan"]["pods"]}
+    assert pods == {"outside/stranger", *(f"{api.space}/{name}" for name in ("bare", "x-client", "witness"))}
+    idle, published = told["notices"]
+    assert idle.startswith(f"no node agent runs in namespace {agents}")
+    assert published.startswith(
+        f"pods {api.space}/x-server are not tried: Service {api.space}/early has publishNotReadyAddresses"
+    )
 
 
 @pytest.mark.parametrize(

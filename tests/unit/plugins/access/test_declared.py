@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.enclii.platform.plugins.module_utils.access import declared, grammar, judge, words
 from ansible_collections.enclii.platform.plugins.module_utils.access.graph import Graph, Objects
-from ansible_collections.enclii.platform.plugins.module_utils.access.model import Subject, Thing
+from ansible_collections.enclii.platform.plugins.module_utils.access.model import ANONYMOUS, Subject, Thing
 from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
 
 Obj = dict[str, t.Any]
@@ -240,3 +240,42 @@ def test_report_tells_kubernetes_own_apart_and_names_everything_once() -> None:
     assert (
         "  account a/api namespace a: RoleBinding a/bound → Role a/r → create pods/exec (declared: It must.)" in lines
     )
+
+
+def test_a_group_is_followed_to_its_members_among_the_accounts() -> None:
+    groups = [{"kind": "Group", "name": name} for name in ("system:serviceaccounts:a", "people")]
+    bound = {"metadata": {"name": "all"}, "roleRef": {"kind": "ClusterRole", "name": "shell"}, "subjects": groups}
+    role = {"metadata": {"name": "shell"}, "rules": [EXEC]}
+    names = [("a", "api"), ("a", "one"), ("a", "three"), ("a", "two"), ("b", "far")]
+    accounts = [judge.Account(Subject.account(space, name), None) for space, name in names]
+    read = declared.read([component(exceptions=[{"power": "exec in *", "reason": "It must."}])])
+    graph = Graph(Objects(cluster_roles=[role], cluster_role_bindings=[bound]))
+    (power,) = [one for one in judge.report(graph, read, accounts) if one["power"] == "exec"]
+    told = [(one["name"], one["member_of"], one["reason"]) for one in power["everyone"]]
+    through = "system:serviceaccounts:a"
+    assert told == [
+        ("people", "", ""), (through, "", ""), ("api", through, "It must."), ("one", through, ""), ("three", through, ""),
+        ("two", through, ""),
+    ]  # fmt: skip
+    assert power["everyone"][2]["path"][:2] == [f"member of group {through}", "ClusterRoleBinding all"]
+    assert [line for line in words.of_report([power]) if "group" in line] == [
+        "  group people everywhere: ClusterRoleBinding all → ClusterRole shell → create pods/exec",
+        f"  group {through} everywhere: ClusterRoleBinding all → ClusterRole shell → create pods/exec"
+        "; in it are account a/api, account a/one, account a/three and 1 more",
+    ]
+
+
+@pytest.mark.parametrize(
+    "subject", [{"kind": "User", "name": "system:anonymous"}, {"kind": "Group", "name": "system:unauthenticated"}]
+)
+def test_who_shows_no_login_has_no_power(subject: Obj) -> None:
+    bound = {"metadata": {"name": "open"}, "roleRef": {"kind": "ClusterRole", "name": "admin"}, "subjects": [subject]}
+    role = {"metadata": {"name": "admin"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
+    graph = Graph(Objects(cluster_roles=[role], cluster_role_bindings=[bound]))
+    assert ANONYMOUS.groups == ("system:unauthenticated",)
+    (found,) = judge.undeclared(graph, [ANONYMOUS], [])
+    line = words.of_undeclared(judge.shown(found, {}))
+    assert "user system:anonymous: everything is open to everybody without a login" in line
+    assert "ClusterRoleBinding open" in line
+    (power,) = [one for one in judge.report(graph, []) if one["power"] == "everything"]
+    assert [one["name"] for one in power["everyone"]] == [subject["name"]]

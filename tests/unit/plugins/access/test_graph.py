@@ -182,6 +182,8 @@ def test_selector(selector: Obj, chosen: bool) -> None:
     [
         ({"kind": "User", "name": "system:serviceaccount:a:x"}, Subject.account("a", "x"), False),
         ({"kind": "User", "name": "system:kube-scheduler"}, Subject("User", "system:kube-scheduler"), True),
+        ({"kind": "User", "name": "system:anonymous"}, Subject("User", "system:anonymous"), False),
+        ({"kind": "Group", "name": "system:unauthenticated"}, Subject("Group", "system:unauthenticated"), False),
         ({"kind": "Group", "name": "system:nodes"}, Subject("Group", "system:nodes"), True),
         ({"kind": "Group", "name": "kubeadm:cluster-admins"}, Subject("Group", "kubeadm:cluster-admins"), True),
         ({"kind": "Group", "name": "system:authenticated"}, Subject("Group", "system:authenticated"), False),

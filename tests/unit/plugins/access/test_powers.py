@@ -13,6 +13,7 @@ from ansible_collections.enclii.platform.plugins.module_utils.access.model impor
 from ansible_collections.enclii.platform.plugins.module_utils.access.powers import POWERS, Finding, find
 
 RBAC = "rbac.authorization.k8s.io"
+AUTHENTICATION = "authentication.k8s.io"
 PATH = Path("b", "r", "x")
 MINE = Subject.account("a", "x")
 
@@ -43,7 +44,21 @@ def powers(rule: Rule, namespace: str = "") -> set[str]:
         ("create", "", "serviceaccounts/token", {"create-tokens"}),
         ("impersonate", "", "serviceaccounts", {"impersonate"}),
         ("impersonate", "", "groups", {"impersonate"}),
-        ("impersonate:user-info", "", "users", {"impersonate"}),
+        ("impersonate", AUTHENTICATION, "uids", {"impersonate"}),
+        ("impersonate", AUTHENTICATION, "userextras", {"impersonate"}),
+        ("impersonate", AUTHENTICATION, "userextras/scopes", {"impersonate"}),
+        ("impersonate", AUTHENTICATION, "*/scopes", {"impersonate", "wildcard"}),
+        ("get", AUTHENTICATION, "userextras/scopes", set()),
+        # what is constrained is asked for in one group, and grants nothing in the core group
+        ("impersonate:user-info", "", "users", set()),
+        ("impersonate:user-info", AUTHENTICATION, "users", {"impersonate"}),
+        ("impersonate:user-info", AUTHENTICATION, "groups", {"impersonate"}),
+        ("impersonate:user-info", AUTHENTICATION, "userextras/scopes", {"impersonate"}),
+        ("impersonate:serviceaccount", AUTHENTICATION, "serviceaccounts", {"impersonate"}),
+        ("impersonate:arbitrary-node", AUTHENTICATION, "nodes", {"impersonate"}),
+        ("impersonate:associated-node", AUTHENTICATION, "nodes", {"impersonate"}),
+        ("impersonate:some-day", AUTHENTICATION, "users", {"impersonate"}),
+        ("impersonate-on:user-info:list", "", "pods", set()),
         ("escalate", RBAC, "roles", {"escalate"}),
         ("bind", RBAC, "clusterroles", {"bind"}),
         ("create", RBAC, "rolebindings", {"write-rbac"}),
@@ -78,6 +93,7 @@ def test_everything_has_every_power() -> None:
     [
         ("get", "", "nodes/proxy"),
         ("impersonate", "", "users"),
+        ("impersonate:user-info", AUTHENTICATION, "users"),
         ("escalate", RBAC, "clusterroles"),
         ("create", "", "persistentvolumes"),
         ("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
@@ -97,6 +113,7 @@ def test_every_power_has_a_meaning_and_a_request_that_its_rule_allows() -> None:
         ("create", "batch", "jobs"),
         ("*", "*", "*"),
         ("get", "", "*"),
+        ("impersonate:serviceaccount", AUTHENTICATION, "serviceaccounts"),
     ]:
         for name in ((), ("n",)):
             rule = Rule((verbs,), (group,), (resource,), name)

@@ -52,6 +52,21 @@ def test_a_picture() -> None:
     assert flow_picture([]) == "flowchart LR\n"
 
 
+def test_what_is_not_the_same_is_not_one_node() -> None:
+    components = [{"name": "storage", "namespace": "enclii-nodes", "state": "present", "flows": []}]
+    sides = ["storage", {"namespace": "storage"}, {"namespace": "p"}, {"namespace": "p", "pods": {"app": "db", "a": "b"}},
+             {"namespaces": ["a", "b"]}, {"namespace": "a-b"}]  # fmt: skip
+    declared = [{"name": f"f{number}", "from": side, "to": "any", "port": 1} for number, side in enumerate(sides)]
+    told = flow_picture(components, declared)
+    nodes = dict(re.findall(r"^  (\w+)\[\"(.*?)\"\]$", told, re.MULTILINE))
+    assert set(nodes.values()) == {"storage<br/>enclii-nodes", "storage", "p", "p<br/>a=b<br/>app=db", "a, b", "a-b"}
+    starts = re.findall(r"^  (\w+) -- \"(f\d)", told, re.MULTILINE)
+    assert len({name for name, _flow in starts}) == len(sides)
+    assert nodes[next(name for name, flow in starts if flow == "f3")] == "p<br/>a=b<br/>app=db"
+    # the order in which they are declared changes nothing
+    assert flow_picture(components, list(reversed(declared))) == told
+
+
 def test_the_picture_in_the_docs_is_of_these_flows() -> None:
     """tools/flow_docs.py writes it."""
     assert flow_docs.page() == flow_docs.PAGE.read_text(encoding="utf-8")

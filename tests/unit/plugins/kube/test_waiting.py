@@ -222,4 +222,9 @@ def test_a_denial_comes_after_what_is_allowed() -> None:
     denying = {"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": []}}
     assert order.phase("networking.k8s.io", "NetworkPolicy", allowing) == order.BASE
     assert order.phase("networking.k8s.io", "NetworkPolicy", denying) == order.LIMITS
-    assert order.BASE < order.LIMITS < order.WORKLOADS
+    marked = {"metadata": {"labels": {order.CLOSES: "egress"}}}
+    assert order.phase("networking.k8s.io", "NetworkPolicy", {**allowing, **marked}) == order.CLOSING
+    assert order.phase("networking.k8s.io", "NetworkPolicy", {**denying, **marked}) == order.LIMITS
+    assert order.phase("", "ConfigMap", marked) == order.BASE
+    assert order.BASE < order.CLOSING < order.LIMITS < order.WORKLOADS
+    assert len(order.PHASES) == order.LATE + 1

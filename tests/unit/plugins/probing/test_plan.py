@@ -14,13 +14,14 @@ from ansible_collections.enclii.platform.plugins.module_utils.flows.evaluate imp
 from ansible_collections.enclii.platform.plugins.module_utils.flows.matrix import Identity
 from ansible_collections.enclii.platform.plugins.module_utils.flows.model import Facts, Flow, Port, read_flows
 from ansible_collections.enclii.platform.plugins.module_utils.flows.render import policies
+from ansible_collections.enclii.platform.plugins.module_utils.kube import network as net
 from ansible_collections.enclii.platform.plugins.module_utils.probing import live, objects, plan, rehearse
 from ansible_collections.enclii.platform.plugins.module_utils.probing.run import Run, Settings, State, read_log
 
 FACTS = Facts(
     api_server=(("10.0.0.1", 6443),),
     control_plane=("10.0.0.1",),
-    nodes=("10.0.0.1", "10.0.0.2"),
+    nodes=("10.0.0.1", "10.0.0.2", "10.244.1.0", "198.51.100.1", "198.51.100.2"),
     dns={
         "namespace": "kube-system",
         "labels": {"k8s-app": "kube-dns"},
@@ -53,9 +54,13 @@ def flows() -> list[Flow]:
     return read_flows(COMPONENTS, DECLARED, ["app"])
 
 
+NODES = ("10.0.0.1", "10.0.0.2")
+
+
 def made(**options: t.Any) -> plan.Design:
     listed = flows()
-    return plan.design(listed, SPACES, FACTS, Evaluator(policies(listed, SPACES, FACTS), {}), **options)
+    judge = Evaluator(policies(listed, SPACES, FACTS), {})
+    return plan.design(listed, SPACES, FACTS, judge, **{"nodes": NODES, **options})
 
 
 def pairs(design: plan.Design) -> dict[tuple[str, str], bool]:
@@ -101,13 +106,82 @@ def test_lifelines() -> None:
     assert found["app/mail-client", "address 192.0.2.7 TCP 25"]
     assert not found["data/bare", "address 192.0.2.7 TCP 25"]
     assert not any("198.51.100" in place for _source, place in found)
+    # of a node one address, none of the others that policies name
+    assert {place for _source, place in found if place.startswith("node")} == {
+        "node 10.0.0.1 TCP 10250",
+        "node 10.0.0.2 TCP 10250",
+    }
 
 
 def test_a_namespace_that_is_observed_is_open() -> None:
     listed = flows()
     spaces = {"app": "observe", "data": "observe"}
     design = plan.design(listed, spaces, FACTS, Evaluator(policies(listed, spaces, FACTS), {}))
-    assert all(task.expected for task in design.tasks if task.aim.kind != "metadata")
+    assert all(task.expected for task in design.tasks)
+    # where nothing is enforced nothing keeps a pod from the metadata address
+    half = plan.design(listed, {**spaces, "app": "enforce"}, FACTS, Evaluator([], {}))
+    assert {task.source.partition("/")[0] for task in half.tasks if task.aim.kind == "metadata"} == {"app"}
+
+
+def test_a_stranger_goes_to_everything_and_everything_to_it() -> None:
+    """A hole on one side shows only where the other side holds nothing."""
+    design = made(outside="enclii-outside-r")
+    found = pairs(design)
+    assert design.outside == "enclii-outside-r" in design.namespaces
+    assert "enclii-outside-r" not in plan.describe(design)["namespaces"]
+    (stranger,) = [one for one in design.probers if one.key == plan.OUTSIDER]
+    assert (stranger.identity.namespace, dict(stranger.identity.labels)) == ("enclii-outside-r", {})
+    others = {one.key for one in design.probers if one.role == "probe"} - {plan.OUTSIDER}
+    goes = {place: expected for (source, place), expected in found.items() if source == plan.OUTSIDER}
+    assert {place.partition(" ")[0] for place in goes} == others
+    assert not any(goes.values())
+    comes = {source: expected for (source, place), expected in found.items() if place == "outside/stranger TCP 8080"}
+    assert comes == dict.fromkeys(others, False)
+    assert any(task.flow == plan.WITNESS and task.aim.prober == plan.OUTSIDER for task in design.tasks)
+    assert design.home == "app"
+
+
+def test_flows_that_lead_anywhere_lead_to_the_stranger_and_it_comes_by_those_from_anywhere() -> None:
+    listed = read_flows([], [
+        {"name": "web", "from": "any", "to": {"namespace": "app"}, "port": 8443},
+        {"name": "out", "from": {"namespace": "data"}, "to": "any", "ports": [80, {"port": 123, "protocol": "UDP"}]},
+        {"name": "pods", "from": {"namespace": "data"}, "to": {"cidrs": ["10.0.0.0/8"]}, "port": 81},
+        {"name": "far", "from": {"namespace": "data"}, "to": {"cidrs": ["0.0.0.0/0"], "except": ["10.0.0.0/8"]}, "port": 82},
+    ], [])  # fmt: skip
+    judge = Evaluator(policies(listed, SPACES, FACTS), {})
+    design = plan.design(listed, SPACES, FACTS, judge, outside="o")
+    found = pairs(design)
+    assert found[plan.OUTSIDER, "app/web-server TCP 8443"]
+    assert not found[plan.OUTSIDER, "app/bare TCP 8080"]
+    ports = {place.partition(" ")[2] for _source, place in found if place.startswith(plan.OUTSIDER)}
+    assert ports == {"TCP 80", "UDP 123", "TCP 81", "TCP 8080"}
+    opened = {pair for pair, expected in found.items() if expected and pair[1].startswith(plan.OUTSIDER)}
+    assert opened == {
+        ("data/out-client", "outside/stranger TCP 80"),
+        ("data/out-client", "outside/stranger UDP 123"),
+        ("data/pods-client", "outside/stranger TCP 81"),
+    }
+    # what is declared is what the policies say
+    where = {one.key: one for one in design.probers}
+    for (source, place), expected in found.items():
+        key, protocol, port = place.split() if place.count(" ") == 2 else ("", "", "0")
+        if key in where and source in where and key != source:
+            ends = [Pod(one.identity.namespace, one.identity.labels, f"10.244.0.{at}", one.key)
+                    for at, one in enumerate((where[source], where[key]), 1)]  # fmt: skip
+            assert judge.judge(*ends, int(port), protocol).allowed == expected, (source, place)
+
+
+def test_without_a_filter_that_takes_it_there_is_no_stranger() -> None:
+    alone = made(outside="o", sources=["app"], targets=["data"])
+    assert (alone.outside, plan.OUTSIDER in {one.key for one in alone.probers}) == ("", False)
+    for filters in ({"sources": ["outside"], "targets": ["data"]}, {"sources": ["data"], "targets": [plan.OUTSIDER]}):
+        assert made(outside="o", **filters).outside == "o"
+
+
+def test_kinds_of_pods_can_be_left_out() -> None:
+    (server,) = [one.identity for one in made().probers if one.key == "data/sql-server"]
+    left = made(without=[server])
+    assert not any("data/sql-server" in (source, place.partition(" ")[0]) for source, place in pairs(left))
 
 
 def test_the_witness_goes_to_every_listener() -> None:
@@ -211,8 +285,26 @@ def test_a_probe_pod_is_restricted_and_nobodys() -> None:
     labels = pod["metadata"]["labels"]
     assert labels["flow.enclii.dev/sql"] == "server"
     assert labels[objects.RUN] == "r"
-    assert labels[objects.MANAGED_BY] == "enclii-probe"
     assert container["args"][-4:] == ["--listen", "TCP/5432", "--listen", "TCP/61337"]
+
+
+def test_a_probe_pod_carries_the_labels_that_flows_go_by_as_they_are() -> None:
+    """Its own marks are nobody else's, so that a flow may go by the usual labels."""
+    usual = {f"app.kubernetes.io/{name}": name for name in ("name", "part-of", "managed-by", "component")}
+    declared = {"name": "figures", "from": {"namespace": "app"}, "to": {"namespace": "data", "pods": usual}, "port": 1}
+    listed = read_flows([], [declared], [])
+    there = policies(listed, SPACES, FACTS)
+    design = plan.design(listed, SPACES, FACTS, Evaluator(there, {}))
+    ends = [
+        Pod(one.identity.namespace, objects.pod_labels("r", one, (True, True)), "", one.key)
+        for one in design.probers if one.identity.name.startswith("figures")
+    ]  # fmt: skip
+    client, server = sorted(ends, key=lambda one: one.namespace)
+    assert usual.items() <= dict(server.labels).items()
+    assert Evaluator(there, {}).judge(client, server, 1).allowed
+    own = set(objects.pod_labels("r", design.probers[0], (True, True))) - set(design.probers[0].identity.labels)
+    assert all(key.startswith("probe.enclii.dev/") for key in own)
+    assert live.by_name([{"metadata": {"namespace": "data", "name": "p", "labels": objects.labels("r")}}]) == {}
 
 
 def test_low_ports_take_the_safe_sysctl() -> None:
@@ -293,6 +385,23 @@ def test_a_log_is_read_when_it_is_done() -> None:
     assert not read_log("\n".join([*lines, '{"done":"other"}']), "r")[1]
 
 
+def test_of_each_node_one_address_is_tried() -> None:
+    """Of those that policies name some do not lead to a kubelet: external ones, and ends of tunnels."""
+
+    def node(name: str, *addresses: tuple[str, str]) -> Obj:
+        notes = {"projectcalico.org/IPv4VXLANTunnelAddr": "10.244.7.1"}
+        listed = [{"type": kind, "address": address} for kind, address in addresses]
+        return {"metadata": {"name": name, "annotations": notes}, "status": {"addresses": listed}}
+
+    nodes = [
+        node("b", ("ExternalIP", "198.51.100.2"), ("InternalIP", "10.0.0.2"), ("InternalIP", "fd00::2")),
+        node("a", ("Hostname", "a"), ("InternalIP", "10.0.0.1")),
+        node("c", ("ExternalIP", "198.51.100.3")),
+    ]
+    assert net.internal(nodes) == ["10.0.0.1", "10.0.0.2"]
+    assert len(net.network([], nodes, [])["nodes"]) == 6
+
+
 # -- the pods that serve -----------------------------------------------------------------------
 
 
@@ -329,6 +438,32 @@ def test_among_node_agents_it_runs_as_one_of_them() -> None:
     assert pod["spec"]["serviceAccountName"] == "agents"
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert "serviceAccountName" not in pod_of("app/bare")["spec"]
+
+
+@pytest.mark.parametrize(("agents", "told"), [([], ["data"]), (["agent"], [])])
+def test_where_no_node_agent_runs_no_probe_pod_may(agents: list[str], told: list[str]) -> None:
+    pods = [{**real(name, {}), "spec": {"serviceAccountName": "agents", "containers": []}} for name in agents]
+    names = {"data": {"enclii.dev/purpose": "nodes"}, "app": {"enclii.dev/purpose": "environment"}}
+    assert live.Cluster(FACTS, {}, names, pods, "v1").idle(SPACES) == told
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"publishNotReadyAddresses": True, "selector": {"app": "old"}}, "app/s"),
+        ({"publishNotReadyAddresses": True, "selector": {"app": "new"}}, ""),
+        ({"publishNotReadyAddresses": True, "selector": {"app": "old", "tier": "1"}}, ""),
+        ({"publishNotReadyAddresses": True}, ""),
+        ({"selector": {"app": "old"}}, ""),
+    ],
+)
+def test_a_service_that_would_send_callers_to_a_probe_pod_is_seen(spec: Obj, told: str) -> None:
+    cluster = live.Cluster(
+        FACTS, {}, {}, [], "v1", services=[{"metadata": {"namespace": "app", "name": "s"}, "spec": spec}]
+    )
+    assert cluster.publishes(Identity("legacy-server", "app", {"app": "old"})) == told
+    assert cluster.publishes(Identity("legacy-server", "data", {"app": "old"})) == ""
+    assert cluster.publishes(Identity("bare", "app", {})) == ""
 
 
 # -- rehearsals --------------------------------------------------------------------------------

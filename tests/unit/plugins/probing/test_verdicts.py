@@ -47,7 +47,7 @@ class World:
         self.walls = verdicts.Walls(
             there, declared, Evaluator(there.values(), {}), Evaluator(declared.values(), {}), "10.0.0.1"
         )
-        self.made = plan.design(flows, SPACES, FACTS, self.walls.declared_judge)
+        self.made = plan.design(flows, SPACES, FACTS, self.walls.declared_judge, outside="o")
         states = {
             one.key: State(
                 f"p{number}",
@@ -88,44 +88,93 @@ def test_all_as_declared_is_a_pass() -> None:
     assert not any("metadata" in place for _source, place in world.judged())
 
 
-def extra(there: dict[str, Obj]) -> None:
+# Each opens one side alone.
+
+
+def way_in(there: dict[str, Obj]) -> None:
     about = {"namespace": "data", "name": "too-wide"}
     there["data/too-wide"] = {"metadata": about, "spec": {"podSelector": {}, "ingress": [{}]}}
+
+
+def way_out(there: dict[str, Obj]) -> None:
+    about = {"namespace": "app", "name": "way-out"}
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+    there["app/way-out"] = {"metadata": about, "spec": spec}
+
+
+def no_deny(there: dict[str, Obj]) -> None:
+    del there["data/default-deny"]
+
+
+def widened_in(there: dict[str, Obj]) -> None:
+    there["data/flow-sql-to"]["spec"]["ingress"] = [{"ports": [{"port": 5432, "protocol": "TCP"}]}]
+
+
+def widened_out(there: dict[str, Obj]) -> None:
+    there["app/flow-sql-from"]["spec"]["egress"] = [{}]
+
+
+STRANGER, OUTSIDE = plan.OUTSIDER, f"{plan.OUTSIDER} TCP 8080"
+EXTRA, CHANGED = "which is none of the walls'", "which differs from what the flows say"
+
+
+@pytest.mark.parametrize(
+    ("change", "pair", "why"),
+    [
+        (way_in, (STRANGER, SQL), f"the ingress is opened by NetworkPolicy data/too-wide, {EXTRA}"),
+        (way_in, (STRANGER, "data/bare TCP 8080"), f"the ingress is opened by NetworkPolicy data/too-wide, {EXTRA}"),
+        (way_out, ("app/bare", OUTSIDE), f"the egress is opened by NetworkPolicy app/way-out, {EXTRA}"),
+        (widened_in, (STRANGER, SQL), f"the ingress is opened by NetworkPolicy data/flow-sql-to, {CHANGED}"),
+        (widened_out, ("app/sql-client", OUTSIDE), f"the egress is opened by NetworkPolicy app/flow-sql-from, {CHANGED}"),
+        (no_deny, (STRANGER, "data/bare TCP 8080"),
+         "no policy isolates the ingress of namespace data: NetworkPolicy data/default-deny is missing"),
+    ],
+)  # fmt: skip
+def test_a_hole_on_one_side_is_named(change: Change, pair: tuple[str, str], why: str) -> None:
+    world = World(change)
+    wrong = world.wrong()
+    assert (wrong[pair].verdict, wrong[pair].why) == ("open", why)
+    assert verdicts.overall(list(wrong.values())) == "FAIL"
+    # nothing else than what the stranger does, or is done to it: the other side holds
+    told = {(source, place.partition(" ")[0]) for source, place in wrong if "/" in place}
+    assert all(STRANGER in one for one in told)
+
+
+def both(there: dict[str, Obj]) -> None:
+    way_in(there)
     about = {"namespace": "app", "name": "way-out"}
     there["app/way-out"] = {"metadata": about, "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}}
 
 
-def test_an_extra_policy_is_named() -> None:
-    world = World(extra)
-    one = world.wrong()["app/bare", SQL]
+def test_a_hole_on_both_sides_is_named_with_both() -> None:
+    one = World(both).wrong()["app/bare", SQL]
     assert one.verdict == "open"
-    assert "egress is opened by NetworkPolicy app/way-out, which is none of the walls'" in one.why
-    assert "ingress is opened by NetworkPolicy data/too-wide, which is none of the walls'" in one.why
-    assert verdicts.overall(list(world.judged().values())) == "FAIL"
+    assert f"egress is opened by NetworkPolicy app/way-out, {EXTRA}" in one.why
+    assert f"ingress is opened by NetworkPolicy data/too-wide, {EXTRA}" in one.why
 
 
-def test_a_default_deny_that_is_missing_is_named() -> None:
+@pytest.mark.parametrize(
+    ("change", "severity", "told"),
+    [
+        (way_in, "notice", "NetworkPolicy data/too-wide is none of the walls': "),
+        (way_out, "notice", "NetworkPolicy app/way-out is none of the walls': "),
+        (widened_in, "differs", "NetworkPolicy data/flow-sql-to is not what the flows say: "),
+        (widened_out, "differs", "NetworkPolicy app/flow-sql-from is not what the flows say: "),
+        (no_deny, "differs", "NetworkPolicy data/default-deny is missing: "),
+    ],
+)
+def test_policies_that_are_not_as_declared_are_named(change: Change, severity: str, told: str) -> None:
+    """Even where no pair that is tried meets them."""
+    ((found, text),) = verdicts.strange(SPACES, World(change).walls)
+    assert (found, text.startswith(told)) == (severity, True)
+    assert verdicts.overall([verdicts.Verdict(0, "ok")], [found]) == ("PASS" if severity == "notice" else "FAIL")
+
+
+def test_policies_as_declared_and_those_of_others_are_nothing_strange() -> None:
     def change(there: dict[str, Obj]) -> None:
-        del there["data/default-deny"]
-        del there["data/allow-dns"]
-        del there["data/flow-sql-to"]
-        extra(there)
-        del there["data/too-wide"]
+        there["kube-system/x"] = {"metadata": {"namespace": "kube-system", "name": "x"}, "spec": {"podSelector": {}}}
 
-    one = World(change).wrong()["app/bare", "data/bare TCP 8080"]
-    assert one.verdict == "open"
-    assert "no policy isolates the ingress of namespace data: NetworkPolicy data/default-deny is missing" in one.why
-
-
-def test_a_policy_that_was_widened_is_named() -> None:
-    def change(there: dict[str, Obj]) -> None:
-        there["data/flow-sql-to"]["spec"]["ingress"] = [{}]
-        there["data/flow-sql-to"]["spec"]["podSelector"] = {}
-        extra(there)
-        del there["data/too-wide"]
-
-    why = World(change).wrong()["app/bare", SQL].why
-    assert "NetworkPolicy data/flow-sql-to, which differs from what the flows say" in why
+    assert verdicts.strange(SPACES, World(change).walls) == []
 
 
 def test_a_network_that_does_not_enforce_is_named_with_its_node() -> None:
