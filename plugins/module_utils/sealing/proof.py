@@ -131,9 +131,7 @@ def _request(client: Client, method: str, path: str, body: Obj) -> None:
         raise explain(error, subject, "", verb="create namespaces and SealedSecrets") from error
 
 
-def _unsealed_by_controller(
-    client: Client, clock: Clock, name: str, item: str, wanted: bytes, seconds: float
-) -> None:
+def _unsealed_by_controller(client: Client, clock: Clock, name: str, item: str, wanted: bytes, seconds: float) -> None:
     """Raises SealingError where the controller does not unseal it in time, or to something else."""
     secret = {"metadata": {"name": name, "namespace": NAMESPACE}}
     path = f"/apis/bitnami.com/v1alpha1/namespaces/{NAMESPACE}/sealedsecrets/{name}"
