@@ -6,7 +6,7 @@
 The plan comes as a file that is empty until the pod's annotation is set; a changed file is a new plan. Results are lines
 of JSON on standard output. A plan:
 
-    {"id": "…", "interval": 0.5, "patience": 1.0, "settle": 20.0, "learn": 60.0, "streak": 3, "watch": false, "tries": [try, …]}
+    {"id": "…", "interval": 0.5, "patience": 1.0, "settle": 20.0, "learn": 120.0, "streak": 3, "watch": false, "tries": [try, …]}
 
 and a try:
 

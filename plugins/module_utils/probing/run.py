@@ -47,7 +47,7 @@ class Settings:
     script: str
     settle: float = 20.0
     start: float = 60.0
-    learn: float = 60.0
+    learn: float = 120.0
     accounts: Mapping[str, str] = field(default_factory=dict)
     interval: float = 0.6
     patience: float = 1.0
