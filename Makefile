@@ -28,6 +28,10 @@ check: venv ## lint, types, unit and contract tests; no root
 test: venv ## all proofs, on a lab of their own that is taken down again
 	@tools/test
 
+.PHONY: images
+images: venv ## build and push our images: REGISTRY=host/path, INVENTORY=inventories/prod to write its lines
+	@$(python) tools/images $(or $(REGISTRY),$(error name where they go: make images REGISTRY=registry.example.com/enclii)) $(if $(INVENTORY),--inventory $(INVENTORY))
+
 .PHONY: lab-build lab-up lab-down lab-status lab-clean
 lab-build: venv ## build the lab's programs and images
 	@$(python) -m lab build

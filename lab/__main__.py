@@ -11,7 +11,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from . import builds, images, nodes, packages
+from . import builds, images, nodes, ours, packages, s3
 from .core import CACHE, LabError, default_name, main_guard, say, step
 from .state import Lab
 
@@ -26,7 +26,7 @@ def parse() -> argparse.Namespace:
     verbs.add_parser("down", help="remove the lab; its caches stay")
     verbs.add_parser("status", help="what runs")
     verbs.add_parser("clean", help="remove the caches; a lab that is up loses its registry")
-    for verb, text in (("kill", "stop a node as a power cut does"), ("start", "start a stopped node")):
+    for verb, text in (("kill", "stop a node, or s3, as a power cut does"), ("start", "start it again")):
         verbs.add_parser(verb, help=text).add_argument("node")
     arguments = parser.parse_args()
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", arguments.name):
@@ -43,10 +43,11 @@ def build() -> None:
         packages.ensure()
         # Debian's part waits for the network and the disk while the compilers have the cores.
         with ThreadPoolExecutor() as pool:
-            systems = pool.map(lambda make: make(), (images.bases, images.node_image))
+            systems = pool.map(lambda make: make(), (images.bases, images.node_image, ours.bases))
             builds.ensure()
             list(systems)
         images.ensure_registry()
+        ours.ensure()
 
 
 def clean() -> None:
@@ -58,10 +59,13 @@ def clean() -> None:
 
 def one_node(name: str, verb: str, node: str) -> None:
     lab = Lab.load(name)
-    if lab is None or node not in lab.nodes:
+    if lab is None or node not in (*lab.nodes, "s3"):
         raise LabError(f"no node {node} in lab {name}: see `make lab-status`")
     if verb == "kill":
         nodes.podman("kill", lab.container(node))
+    elif node == "s3":
+        nodes.start_services(lab, nodes.containers(lab))
+        s3.furnish(lab)
     else:
         nodes.start_node(lab, node, nodes.containers(lab))
         nodes.wait_for_node(lab, node)

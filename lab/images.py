@@ -16,7 +16,7 @@ import subprocess
 import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import yaml
 
@@ -44,18 +44,32 @@ def in_podman(tag: str) -> bool:
     return subprocess.run(["podman", "image", "exists", tag], check=False).returncode == 0
 
 
-def bootstrap(kind: str, packages: list[str]) -> str:
-    """Image of a bare Debian with these packages; returns its tag. Its tar is kept: podman's store may be emptied."""
-    key = digest([SUITE, *sorted(packages)])
-    tag, tar = local_tag(kind, key), CACHE / "rootfs" / f"{kind}-{key}.tar"
+def bootstrap_tag(kind: str, packages: list[str], suite: str = SUITE, inputs: Sequence[pathlib.Path] = ()) -> str:
+    return local_tag(kind, digest([suite, *sorted(packages), *inputs]))
+
+
+def bootstrap(
+    kind: str,
+    packages: list[str],
+    suite: str = SUITE,
+    options: Sequence[str] = (),
+    inputs: Sequence[pathlib.Path] = (),
+) -> str:
+    """Image of a bare Debian with these packages; returns its tag. Its tar is kept: podman's store may be emptied.
+
+    options: more words for mmdebstrap; inputs: the files that they name.
+    """
+    tag = bootstrap_tag(kind, packages, suite, inputs)
+    tar = CACHE / "rootfs" / f"{kind}-{tag.rpartition(':')[2]}.tar"
     if in_podman(tag):
         return tag
     with locked(CACHE / "images.lock"):
         if not tar.exists():
             tar.parent.mkdir(parents=True, exist_ok=True)
             unfinished = tar.with_suffix(".part.tar")
-            with step(f"Debian {SUITE} for {kind}"):
-                run(["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, unfinished])
+            with step(f"Debian {suite} for {kind}"):
+                included = f"--include={','.join(packages)}"
+                run(["mmdebstrap", "--variant=minbase", *options, included, suite, unfinished])
             unfinished.rename(tar)
         if not in_podman(tag):
             with step(f"import {kind} into podman"):

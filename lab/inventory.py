@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .state import Lab
+from .state import S3_BUCKET, S3_PORT, S3_REGION, SERVICES, Lab
 
 
 def inventory(lab: Lab) -> dict:
@@ -33,8 +33,19 @@ def inventory(lab: Lab) -> dict:
                 "lab_name": lab.name,
                 "lab_dir": str(lab.directory),
                 "lab_api_port": lab.port,
-                "lab_store_url": f"http://{lab.address(2)}:8080",
-                "lab_registry": f"http://{lab.address(3)}:5000",
+                "lab_store_url": f"http://{lab.address(SERVICES['store'])}:8080",
+                "lab_registry": f"http://{lab.address(SERVICES['registry'])}:5000",
+                "lab_patroni_image": lab.images.get("patroni", ""),
+                "lab_toolbox_image": lab.images.get("toolbox", ""),
+                "lab_s3": {
+                    "address": lab.s3_address,
+                    "port": S3_PORT,
+                    "bucket": S3_BUCKET,
+                    "region": S3_REGION,
+                    "ca_cert": str(lab.s3_ca),
+                    "writer": str(lab.s3_user("writer")),
+                    "reader": str(lab.s3_user("reader")),
+                },
                 "lab_charts": lab.paths["charts"],
                 "lab_bin": lab.paths["bin"],
             }

@@ -17,9 +17,9 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import builds, charts, images
+from . import builds, charts, images, ours, s3
 from .core import CACHE, CLONE, LabError, digest, locked, run, say, step
-from .state import VOLUMES, Lab
+from .state import SERVICES, VOLUMES, Lab
 
 LABEL = "dev.enclii.lab"
 NODE_FLAGS = [
@@ -94,31 +94,35 @@ def reserve(lab: Lab) -> None:
 
 
 def start_services(lab: Lab, present: dict[str, str]) -> None:
-    """The lab's registry and download store: read-only views of the cache."""
+    """The lab's registry and download store, read-only views of the cache, and its S3 server."""
     common = ["run", "--detach", "--label", f"{LABEL}={lab.name}", "--network", lab.name, "--runtime", "runc"]
     common += ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000"]
     binary = builds.binary("registry", "registry")
     readonly = 'REGISTRY_STORAGE_MAINTENANCE_READONLY={"enabled":true}'
+    s3.prepare(lab)
     services = {
-        "store": (2, {lab.paths["store"]: "/srv"}, ["busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"]),
+        "store": (
+            ["--volume", f"{lab.paths['store']}:/srv:ro"],
+            ["busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"],
+        ),
         "registry": (
-            3,
-            {
-                binary: "/registry",
-                CLONE / "lab" / "registry.yml": "/registry.yml",
-                images.REGISTRY: "/var/lib/registry",
-            },
+            [
+                *("--volume", f"{binary}:/registry:ro"),
+                *("--volume", f"{CLONE / 'lab' / 'registry.yml'}:/registry.yml:ro"),
+                *("--volume", f"{images.REGISTRY}:/var/lib/registry:ro"),
+            ],
             ["env", readonly, "OTEL_TRACES_EXPORTER=none", "/registry", "serve", "/registry.yml"],
         ),
+        "s3": s3.container(lab),
     }
-    for name, (last, volumes, command) in services.items():
+    for name, (given, command) in services.items():
         container = lab.container(name)
         if present.get(container) == "running":
             continue
         if container in present:
             podman("rm", "--force", container)
-        mounts = [word for path, target in volumes.items() for word in ("--volume", f"{path}:{target}:ro")]
-        podman(*common, *mounts, "--name", container, "--ip", lab.address(last), lab.images["debian"], *command)
+        address = lab.address(SERVICES[name])
+        podman(*common, *given, "--name", container, "--ip", address, lab.images["debian"], *command)
 
 
 def start_node(lab: Lab, node: str, present: dict[str, str]) -> None:
@@ -189,6 +193,8 @@ def up(name: str, workers: int) -> Lab:
         raise LabError(f"lab {name} has {lab.workers} workers, {workers} were asked for: run `make lab-down` first")
     lab.workers = workers
     lab.images = {"node": images.node_image(), "debian": images.base("debian")}
+    # Our own: by the name that pods give them.
+    lab.images |= {target: ours.reference(target) for target in ours.TARGETS}
     lab.paths = {"store": str(images.ensure_store()), "charts": str(charts.ensure()), "bin": str(controller_programs())}
     reserve(lab)
     lab.save()
@@ -204,6 +210,7 @@ def up(name: str, workers: int) -> Lab:
                 start_node(lab, node, present)
         if not succeeds(untranslated(lab, "-C")):
             run(untranslated(lab, "-I"))
+        s3.furnish(lab)
         known = list(pool.map(lambda node: wait_for_node(lab, node), lab.nodes))
         (lab.directory / "known_hosts").write_text("\n".join(known) + "\n")
     return lab
@@ -258,7 +265,7 @@ def status(name: str) -> int:
         say(f"{name} is not up")
         return 1
     present = containers(lab)
-    wanted = [lab.container(node) for node in (*lab.nodes, "registry", "store")]
+    wanted = [lab.container(node) for node in (*lab.nodes, *SERVICES)]
     for container in wanted:
         print(f"{container:40} {present.get(container, 'absent')}")
     for what, value in (("API", f"https://127.0.0.1:{lab.port}"), ("network", lab.subnet), ("state", lab.directory)):

@@ -20,6 +20,7 @@ NEEDED = {
     "catatonit": "catatonit",
     "iptables": "iptables",
     "ssh": "openssh-client",
+    "openssl": "openssl",
     "gcc": "gcc",
 }
 GO_MINOR = 26

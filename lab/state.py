@@ -14,6 +14,10 @@ from .core import CLONE
 
 # containerd, kubelet and etcd need a real file system under them: overlayfs does not nest.
 VOLUMES = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "etcd": "/var/lib/etcd"}
+# What runs beside the nodes, by the last part of its address.
+SERVICES = {"store": 2, "registry": 3, "s3": 4}
+S3_PORT, S3_BUCKET, S3_REGION = 7070, "enclii-backups", "us-east-1"
+S3_USERS = ("root", "writer", "reader")
 
 
 @dataclasses.dataclass
@@ -38,6 +42,23 @@ class Lab:
 
     def address(self, last: int) -> str:
         return str(ipaddress.ip_network(self.subnet)[last])
+
+    @property
+    def s3(self) -> pathlib.Path:
+        """Where the S3 server keeps what it has."""
+        return self.directory / "s3"
+
+    @property
+    def s3_ca(self) -> pathlib.Path:
+        return self.s3 / "ca.crt"
+
+    @property
+    def s3_address(self) -> str:
+        return self.address(SERVICES["s3"])
+
+    def s3_user(self, user: str) -> pathlib.Path:
+        """Directory of a user's files `key` and `secret`."""
+        return self.directory / "s3-users" / user
 
     def container(self, node: str) -> str:
         return f"{self.name}-{node}"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import secrets
@@ -33,9 +34,12 @@ def missing() -> str:
 
 
 class ObjectStore:
-    """start() -> a running server with an empty bucket; stop() leaves nothing. options: for Bucket, or for option s3 of modules."""
+    """start() -> a running server with an empty bucket; stop() leaves nothing. options: for Bucket, or for option s3 of modules.
 
-    def __init__(self, bucket: str = "backups") -> None:
+    users: access keys with their secret keys, which may do nothing until a policy of the bucket says so.
+    """
+
+    def __init__(self, bucket: str = "backups", users: dict[str, str] | None = None) -> None:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="enclii-s3-"))
         self.bucket = bucket
         self.access_key, self.secret_key = f"access{secrets.token_hex(6)}", f"canary-s3-{secrets.token_hex(16)}"
@@ -44,6 +48,7 @@ class ObjectStore:
             self.port = int(probe.getsockname()[1])
         self.endpoint = f"https://127.0.0.1:{self.port}"
         self.ca = self.home / "ca.crt"
+        self._users = users or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,19 +61,31 @@ class ObjectStore:
     def start(self) -> ObjectStore:
         self._certificates()
         (self.home / "data" / self.bucket).mkdir(parents=True)
+        (self.home / "sidecar").mkdir()
+        (self.home / "users").mkdir()
+        accounts = {one: {"access": one, "secret": secret, "role": "user"} for one, secret in self._users.items()}
+        (self.home / "users" / "users.json").write_text(json.dumps({"accessAccounts": accounts}))
+        return self.resume()
+
+    def pause(self) -> None:
+        """Gone, as a store that nobody reaches; what is in it stays."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def resume(self) -> ObjectStore:
         argv = [
             str(program()), "--port", f"127.0.0.1:{self.port}", "--cert", str(self.home / "server.crt"),
-            "--key", str(self.home / "server.key"), "--quiet",
+            "--key", str(self.home / "server.key"), "--quiet", "--iam-dir", str(self.home / "users"),
             "posix", "--sidecar", str(self.home / "sidecar"),
             str(self.home / "data"),
         ]  # fmt: skip
-        (self.home / "sidecar").mkdir()
         environment = {
             "ROOT_ACCESS_KEY": self.access_key,
             "ROOT_SECRET_KEY": self.secret_key,
             "PATH": os.environ["PATH"],
         }
-        with open(self.home / "log", "wb") as log:
+        with open(self.home / "log", "ab") as log:
             self._process = subprocess.Popen(argv, cwd=self.home, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -84,9 +101,7 @@ class ObjectStore:
         return sorted(path for path in (self.home / "data" / self.bucket).rglob("*") if path.is_file())
 
     def stop(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
+        self.pause()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _certificates(self) -> None:

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role hands to Patroni makes a cluster: bootstrap, TLS, who may log in, labels, the account's limits, switchover, renewal."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import time
+
+import apiserver
+import patroni
+import pytest
+
+
+def leader(cluster: patroni.Cluster) -> str:
+    return str(cluster.wait(lambda: cluster.info()["leader"] if cluster.streaming() else ""))
+
+
+def test_members_stream_with_certificates_in_quorum_mode(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    rows = cluster.sql(
+        lead, "select usename, ssl, sync_state from pg_stat_replication r join pg_stat_ssl s using (pid) order by 1"
+    ).splitlines()
+    assert rows == ["replicator|t|quorum"] * 2
+    assert cluster.sql(lead, "show data_checksums") == "on"
+    assert cluster.sql(lead, "select datlocprovider from pg_database where datname = 'postgres'") == "b"
+    assert (
+        cluster.sql(lead, "select string_agg(extname, ',' order by extname) from pg_extension")
+        == "pg_stat_statements,pgaudit,plpgsql"
+    )
+
+
+def test_labels_lead_to_one_primary(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    assert cluster.labels() == {name: "primary" if name == lead else "replica" for name in cluster.names}
+
+
+@pytest.mark.parametrize("user", ["postgres", "replicator", "rewinder", "exporter"])
+def test_the_platforms_own_roles_have_no_way_in_by_password(cluster: patroni.Cluster, user: str) -> None:
+    lead = leader(cluster)
+    target = (
+        f"host={lead}.{patroni.DOMAIN} port={cluster.ports[lead][0]} user={user} dbname=postgres sslmode=verify-full"
+    )
+    said = cluster.pods[lead].run(
+        "psql", "-w", f"{target} sslrootcert=/etc/enclii/tls/server/ca.crt", "-c", "select 1", check=False
+    )
+    assert "pg_hba.conf rejects" in said or "certificate" in said, said
+
+
+def test_nobody_comes_in_without_tls(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    target = f"host={lead}.{patroni.DOMAIN} port={cluster.ports[lead][0]} user=somebody dbname=postgres sslmode=disable"
+    assert "pg_hba.conf rejects" in cluster.pods[lead].run("psql", "-w", target, "-c", "select 1", check=False)
+
+
+def test_a_client_logs_in_with_its_password_and_verifies_the_server(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    cluster.sql(lead, "create role somebody login password 'only-in-this-test'")
+    target = (
+        f"host={lead}.{patroni.DOMAIN} port={cluster.ports[lead][0]} user=somebody dbname=postgres sslmode=verify-full"
+    )
+    words = (
+        "env",
+        "PGPASSWORD=only-in-this-test",
+        "psql",
+        "-A",
+        "-t",
+        f"{target} sslrootcert=/etc/enclii/tls/server/ca.crt",
+    )
+    assert cluster.pods[lead].run(*words, "-c", "select current_user").strip() == "somebody"
+
+
+def test_every_line_of_the_log_is_json(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    cluster.sql(lead, "create table logged (n int)")
+    lines = cluster.pods[lead].logs().splitlines()
+    cluster.wait(lambda: "AUDIT: SESSION" in cluster.pods[lead].logs(), 10)
+    started = next(at for at, line in enumerate(lines) if "redirecting log output" in line)
+    assert [line for line in lines[started:] if line and not line.startswith("{") and "og output" not in line] == []
+
+
+def test_the_account_changes_nothing_of_a_pod_but_role_and_status(cluster: patroni.Cluster) -> None:
+    mine, other = cluster.names[0], cluster.names[1]
+    token = (cluster.home / f"account-{mine}" / "token").read_text()
+
+    def patch(pod: str, body: dict[str, object]) -> str:
+        login = ["--token", token, "--server", cluster.server.host, "--certificate-authority", str(cluster.server.ca)]
+        what = ["patch", "pod", pod, "-n", patroni.NAMESPACE, "--type", "merge", "-p", json.dumps(body)]
+        argv = [str(apiserver.find_binaries()["kubectl"]), "--kubeconfig", "/dev/null", *login, *what]
+        ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return ran.stdout + ran.stderr
+
+    image = {"spec": {"containers": [{"name": "postgres", "image": "docker.io/library/evil:1"}]}}
+    strategic = {"metadata": {"labels": {"flow.enclii.dev/other": "client"}}}
+    assert "is not allowed" in patch(mine, strategic) or "denied" in patch(mine, strategic)
+    assert "denied" in patch(other, {"metadata": {"annotations": {"status": "{}"}}})
+    assert "denied" in patch(other, {"metadata": {"labels": {"role": "primary-of-mine"}}})
+    assert "denied" in patch(mine, {"metadata": {"finalizers": ["example.com/stay"]}})
+    assert "denied" in patch(mine, image) or "Forbidden" in patch(mine, image) or "Invalid" in patch(mine, image)
+
+
+def test_a_switchover_and_the_label_of_a_leader_that_is_gone(cluster: patroni.Cluster) -> None:
+    old = leader(cluster)
+    chosen = next(name for name in cluster.names if name != old)
+    cluster.ctl(old, "switchover", patroni.NAME, "--leader", old, "--candidate", chosen, "--force")
+    assert leader(cluster) == chosen
+    # one whose node is dead: its container is gone, its pod says primary for ever
+    cluster.pods[chosen].stop()
+    started = time.monotonic()
+    cluster.wait(lambda: cluster.info()["leader"] not in ("", chosen), 60)
+    lead = cluster.info()["leader"]
+    cluster.wait(lambda: [name for name, role in cluster.labels().items() if role == "primary"] == [lead], 20)
+    assert cluster.labels()[chosen] == "stale-primary"
+    assert time.monotonic() - started < 60
+    cluster.server.kubectl("delete", "pod", chosen, "-n", patroni.NAMESPACE, "--grace-period=0", "--force")
+    cluster.make(chosen)
+    cluster.wait(cluster.streaming)
+
+
+def test_certificates_are_taken_over_without_a_restart(cluster: patroni.Cluster) -> None:
+    lead = leader(cluster)
+    before = cluster.sql(lead, "select pg_postmaster_start_time()")
+    cluster.certificates()
+    want = (cluster.home / "server" / "tls.crt").read_bytes()
+
+    def served(port: int) -> bool:
+        shown = ssl.get_server_certificate(("127.0.0.1", port))
+        return ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(want.decode())
+
+    cluster.wait(lambda: served(cluster.ports[lead][1]), 30)
+    assert cluster.sql(lead, "select pg_postmaster_start_time()") == before
+    assert cluster.streaming()
+
+
+def test_prestop_hands_over(cluster: patroni.Cluster) -> None:
+    old = leader(cluster)
+    cluster.pods[old].run("/usr/local/bin/enclii-prestop", "--seconds=30")
+    assert leader(cluster) != old

@@ -1,0 +1,393 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real PostgreSQL with real backups and a real archive, and the script of a restore proof run against copies of its repository.
+
+The programs are this machine's, or with ENCLII_TEST_ROOT those of a root file system, such as that of the image: then
+everything runs in a chroot. Nothing runs as root but the change to another user.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import typing as t
+import uuid
+
+import apiserver
+import pytest
+import yaml
+
+from ansible_collections.enclii.platform.plugins.module_utils.kube.client import Client, Clock
+from ansible_collections.enclii.platform.plugins.module_utils.kube.config import load_login
+from ansible_collections.enclii.platform.plugins.module_utils.restoring import front
+from ansible_collections.enclii.platform.plugins.module_utils.restoring import objects as restoring
+from ansible_collections.enclii.platform.plugins.module_utils.restoring.arguments import RESTORE_VERIFY
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+BIN = REPOSITORY / "images" / "patroni" / "bin"
+USER = "postgres"
+STANZA = "postgres"
+CODES = {"PASS": 0, "FAIL": 1, "UNKNOWN": 3}
+Obj = dict[str, t.Any]
+
+
+class Machine:
+    """Where the programs are, and who runs them. home: as programs see it; base: the same directory as tests see it."""
+
+    def __init__(self) -> None:
+        self.root = pathlib.Path(os.environ.get("ENCLII_TEST_ROOT") or "/")
+        found = subprocess.run(
+            ["mktemp", "-d", str(self.root / "tmp" / "enclii-proof-XXXXXX")], capture_output=True, text=True, check=True
+        )
+        self.base = pathlib.Path(found.stdout.strip())
+        self.home = pathlib.Path("/") / self.base.relative_to(self.root)
+        self.base.chmod(0o755)
+        places = sorted((self.root / "usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
+        self.binaries = pathlib.Path("/") / places[-1].relative_to(self.root)
+        if os.geteuid() == 0:
+            self._own(self.base)
+
+    def _own(self, path: pathlib.Path) -> None:
+        user, group = self._ids()
+        subprocess.run(["chown", "-R", f"{user}:{group}", str(path)], check=True)
+
+    def _ids(self) -> tuple[str, str]:
+        line = next(
+            one for one in (self.root / "etc/passwd").read_text().splitlines() if one.startswith(f"{USER}:")
+        ).split(":")
+        return line[2], line[3]
+
+    def argv(self, *words: str | pathlib.Path) -> list[str]:
+        told = [str(word) for word in words]
+        if os.geteuid() != 0:
+            return told
+        user, group = self._ids()
+        if self.root != pathlib.Path("/"):
+            return ["chroot", f"--userspec={user}:{group}", str(self.root), *told]
+        return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *told]
+
+    def run(
+        self, *words: str | pathlib.Path, check: bool = True, timeout: float = 600, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.argv(*words), env=self.environment(**environment), capture_output=True, text=True, check=False,
+            timeout=timeout, cwd="/",
+        )  # fmt: skip
+        if check and done.returncode:
+            raise RuntimeError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {"PATH": f"{self.binaries}:/usr/bin:/bin:/usr/sbin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), **more}
+
+    def write(self, name: str, text: str) -> pathlib.Path:
+        """Where programs find it."""
+        path = self.base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if os.geteuid() == 0:
+            user, group = self._ids()
+            for one in [path, *path.parents]:
+                if one == self.base:
+                    break
+                os.chown(one, int(user), int(group))
+        return self.home / name
+
+    def pgbackrest_version(self) -> tuple[int, ...]:
+        return tuple(int(one) for one in re.findall(r"\d+", self.run("pgbackrest", "version").stdout))
+
+
+def missing() -> str:
+    root = pathlib.Path(os.environ.get("ENCLII_TEST_ROOT") or "/")
+    absent = [
+        name for name, there in {
+            "pgbackrest": (root / "usr/bin/pgbackrest").exists(),
+            "postgresql": any((root / "usr/lib/postgresql").glob("*/bin/postgres")),
+            "python3-psycopg": (root / "usr/lib/python3/dist-packages/psycopg").is_dir(),
+        }.items() if not there
+    ]  # fmt: skip
+    return f"{', '.join(absent)} are not installed (Debian's packages of these names)" if absent else ""
+
+
+def configuration(machine: Machine, name: str, data: str, **more: str) -> pathlib.Path:
+    """As the role's template has it."""
+    options = {
+        "repo1-path": str(machine.home / name / "repo"),
+        "repo1-cipher-type": "aes-256-cbc", "repo1-bundle": "y", "compress-type": "zst", "start-fast": "y",
+        "repo1-retention-full": "9", "log-level-file": "off", "lock-path": str(machine.home / name / "lock"), **more,
+    }  # fmt: skip
+    if machine.pgbackrest_version() >= (2, 46):
+        options["repo1-block"] = "y"
+    told = "\n".join(f"{key}={value}" for key, value in options.items())
+    sections = f"[global]\n{told}\n\n[{STANZA}]\npg1-path={data}\npg1-port=5499\npg1-socket-path={machine.home / 'origin' / 's'}\n"
+    return machine.write(f"{name}/pgbackrest.conf", sections)
+
+
+class Origin:
+    """The live cluster: a full and an incremental backup, a mark, and WAL on either side of it."""
+
+    def __init__(self, machine: Machine, name: str = "origin") -> None:
+        self.machine, self.name = machine, name
+        self.home = machine.home / name
+        self.data, self.sockets = self.home / "pg", self.home / "s"
+        for one, text in {
+            "s3-key": "key",
+            "s3-secret": "canary-secret",
+            "cipher-passphrase": "canary-passphrase",
+        }.items():
+            machine.write(f"{name}/secrets/{one}", text)
+        machine.write(f"{name}/s/keep", "")
+        machine.write(f"{name}/repo/keep", "")
+        for script in BIN.iterdir():
+            (machine.base / "bin").mkdir(exist_ok=True)
+            shutil.copy(script, machine.base / "bin" / script.name)
+        self.config = configuration(machine, name, str(self.data))
+        self.environment = {"PGBACKREST_CONFIG": str(self.config), "ENCLII_BACKUP_SECRETS": str(self.home / "secrets")}
+        self.pgbackrest_program = machine.home / "bin" / "enclii-pgbackrest"
+
+    def pgbackrest(self, *words: str) -> str:
+        return self.machine.run(self.pgbackrest_program, f"--stanza={STANZA}", *words, **self.environment).stdout
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        return self.machine.run(
+            "psql", "-h", self.sockets, "-p", "5499", "-U", USER, "-v", "ON_ERROR_STOP=1", "-qAtc", text, database
+        ).stdout.strip()
+
+    def init(self) -> None:
+        run = self.machine.run
+        run(
+            self.machine.binaries / "initdb",
+            "-k",
+            "-D",
+            self.data,
+            "-U",
+            USER,
+            "--auth=peer",
+            "--no-sync",
+            "--locale=C.UTF-8",
+            "-E",
+            "UTF8",
+        )
+        lines = [
+            "port=5499", "listen_addresses=''", f"unix_socket_directories='{self.sockets}'", "archive_mode=on", "fsync=off",
+            f"archive_command='{self.pgbackrest_program} --stanza={STANZA} archive-push %p'", "max_connections=130",
+        ]  # fmt: skip
+        config = self.machine.base / self.name / "pg" / "postgresql.conf"
+        config.write_text(config.read_text() + "\n".join(lines) + "\n")
+
+    def start(self) -> None:
+        self.machine.run("pg_ctl", "-D", self.data, "-w", "-l", self.home / "log", "start", **self.environment)
+
+    def stop(self) -> None:
+        self.machine.run("pg_ctl", "-D", self.data, "-w", "-m", "fast", "stop", check=False)
+
+    def mark(self) -> Obj:
+        done = self.machine.run(
+            "/usr/bin/python3", "-I", self.machine.home / "bin" / "enclii-heartbeat", "--socket", self.sockets, "--port", "5499",
+            "--node", "postgres-0", "--once",
+        )  # fmt: skip
+        return t.cast(Obj, json.loads(done.stdout))
+
+    def archived(self) -> str:
+        """The segment that is archived last, once all are."""
+        # an empty segment would not be switched
+        name = self.sql("select pg_walfile_name(pg_logical_emit_message(true, 'test', 'x'))")
+        self.sql("select pg_switch_wal()")
+        for _ in range(200):
+            there = self.sql("select coalesce(last_archived_wal, '') from pg_stat_archiver")
+            if there >= name:
+                return there
+            self.sql("select pg_sleep(0.05)")
+        raise RuntimeError(f"{name} was not archived: " + (self.machine.base / self.name / "log").read_text()[-2000:])
+
+    def backup(self, kind: str) -> str:
+        self.pgbackrest(f"--type={kind}", "backup")
+        return str(json.loads(self.pgbackrest("--output=json", "info"))[0]["backup"][-1]["label"])
+
+
+class Copy:
+    """A copy of the repository to damage, and the proof of it."""
+
+    def __init__(self, machine: Machine, origin: Origin, name: str, base: Obj) -> None:
+        self.machine, self.name, self.base = machine, name, base
+        self.home = machine.base / name
+        self.home.mkdir()
+        for one in ("repo", "secrets"):
+            subprocess.run(["cp", "-a", str(machine.base / origin.name / one), str(self.home / one)], check=True)
+        (self.home / "work").mkdir()
+        self.config = configuration(machine, name, str(machine.home / name / "unused"))
+        if os.geteuid() == 0:
+            machine._own(self.home)
+
+    def files(self, pattern: str) -> list[pathlib.Path]:
+        return sorted(one for one in (self.home / "repo").glob(pattern) if one.is_file())
+
+    def segment(self, which: str) -> pathlib.Path:
+        return self.files(f"archive/*/*/*/{which}-*")[0]
+
+    def flip(self, path: pathlib.Path, share: float = 0.5) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(len(content) * share)] ^= 0x01
+        path.write_bytes(bytes(content))
+
+    def argv(self, **request: t.Any) -> list[str | pathlib.Path]:
+        place = self.machine.write(f"{self.name}/request.json", json.dumps({**self.base, **request}))
+        script = self.machine.home / "bin" / "enclii-restore-proof"
+        return ["/usr/bin/python3", "-I", script, "--request", place, "--work", self.machine.home / self.name / "work"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PGBACKREST_CONFIG": str(self.config),
+            "ENCLII_BACKUP_SECRETS": str(self.machine.home / self.name / "secrets"),
+        }
+
+    def prove(self, **request: t.Any) -> Obj:
+        done = self.machine.run(*self.argv(**request), check=False, timeout=3600, **self.environment)
+        assert "canary" not in done.stdout + done.stderr
+        try:
+            told = t.cast(Obj, json.loads(done.stdout.splitlines()[-1]))
+        except (IndexError, ValueError):
+            raise AssertionError(f"{done.returncode}\n{done.stdout}\n{done.stderr}") from None
+        assert done.returncode == CODES[told["verdict"]]
+        assert self.left() == set()
+        return told
+
+    def left(self) -> set[str]:
+        return {one.name for one in (self.home / "work").iterdir()}
+
+
+@pytest.fixture(scope="session")
+def machine() -> t.Iterator[Machine]:
+    if reason := missing():
+        pytest.skip(reason)
+    made = Machine()
+    yield made
+    shutil.rmtree(made.base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def origin(machine: Machine) -> t.Iterator[tuple[Origin, Obj]]:
+    """The stopped live cluster, and what is asked of its backups."""
+    one = Origin(machine)
+    try:
+        one.init()
+        one.start()
+        one.pgbackrest("stanza-create")
+        one.sql("create role owner nologin")
+        one.sql("create role app login in role owner")
+        one.sql("create database app owner owner")
+        one.sql("create extension pgcrypto", "app")
+        one.sql("create table items (id bigint primary key, what text)", "app")
+        one.sql("insert into items select g, repeat(md5(g::text), 8) from generate_series(1, 20000) g", "app")
+        one.backup("full")
+        one.sql("update items set what = 'changed' where id % 100 = 0", "app")
+        label = one.backup("incr")
+        one.sql("insert into items select g, 'later' from generate_series(20001, 20100) g", "app")
+        one.archived()
+        marked = one.mark()
+        one.sql("insert into items select g, 'after the mark' from generate_series(20101, 20200) g", "app")
+        one.archived()
+        one.mark()
+        last = one.archived()
+    finally:
+        one.stop()
+    told = {"marked": marked, "label": label, "last": last}
+    yield one, told
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def copy(machine: Machine, origin: tuple[Origin, Obj]) -> t.Iterator[Copy]:
+    one, told = origin
+    base = {
+        "stanza": STANZA,
+        "system_id": told["marked"]["system_id"],
+        "archived": told["last"],
+        "manifest": told["marked"],
+    }
+    made = Copy(machine, one, f"copy-{next(_numbers)}", base)
+    yield made
+    shutil.rmtree(made.home, ignore_errors=True)
+
+
+# -- the objects, and an API server without nodes -------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Obj:
+    """The role's objects for restore proofs, with a bucket, and the container that it adds to the database's pods."""
+    output = tmp_path_factory.mktemp("rendered") / "objects.json"
+    more = {
+        "restoring_root": str(REPOSITORY), "restoring_output": str(output),
+        "patroni_backup_s3": {"endpoint": "10.0.0.9", "bucket": "backups", "ca_cert": "-----BEGIN CERTIFICATE-----"},
+    }  # fmt: skip
+    argv = [
+        "ansible-playbook",
+        "-i",
+        "localhost,",
+        str(pathlib.Path(__file__).with_name("render.yml")),
+        "-e",
+        json.dumps(more),
+    ]
+    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(output.read_text())
+    objects = [one for text in told["texts"] for one in yaml.safe_load_all(text) if one]
+    return {"objects": objects, "containers": told["containers"]}
+
+
+class Api:
+    """The server, a client of it, and the objects of the role in a namespace of this test."""
+
+    def __init__(self, server: apiserver.ApiServer, space: str) -> None:
+        self.server, self.space = server, space
+        self.client = Client(
+            load_login({"kubeconfig": str(server.kubeconfig)}, {"HOME": "/nonexistent"}), clock=Clock()
+        )
+
+    def prove(self, *, check: bool = False, **more: t.Any) -> Obj:
+        given = {name: option.get("default") for name, option in RESTORE_VERIFY.items()}
+        wanted = {"kubeconfig": str(self.server.kubeconfig), "namespace": self.space, **more}
+        return front.restore_verify({**given, **wanted}, {"HOME": "/nonexistent"}, check=check)
+
+    def left(self) -> set[str]:
+        return set(
+            self.server.kubectl("get", "pod,configmap", "-n", self.space, "-l", restoring.RUN, "-o", "name").split()
+        )
+
+
+@pytest.fixture(scope="session")
+def server() -> t.Iterator[apiserver.ApiServer]:
+    if reason := apiserver.missing():
+        pytest.skip(reason)
+    running = apiserver.ApiServer()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def api(server: apiserver.ApiServer, rendered: Obj) -> t.Iterator[Api]:
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    server.kubectl("create", "namespace", name)
+    server.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    for one in rendered["objects"]:
+        if one["metadata"]["namespace"] == "enclii-data":
+            mine = {**one, "metadata": {**one["metadata"], "namespace": name}}
+            if mine["kind"] == "RoleBinding":
+                mine["subjects"] = [{**subject, "namespace": name} for subject in mine["subjects"]]
+            server.kubectl("apply", "--server-side", "--validate=strict", "-f", "-", stdin=json.dumps(mine))
+    made = Api(server, name)
+    yield made
+    made.client.close()

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sound repository passes, at the newest and at a mark, and each damage is found and called by its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import typing as t
+
+from .conftest import Copy, Machine, Obj, Origin
+
+Told = tuple[Origin, Obj]
+
+
+def at_mark(told: Obj) -> Obj:
+    marked = told["marked"]
+    return {"target": {"type": "name", "value": marked["marker"], "lsn": marked["lsn"]}, "marker": marked["marker"]}
+
+
+def failure(told: Obj) -> Obj:
+    assert told["verdict"] == "FAIL", told
+    return t.cast(Obj, told["failures"][0])
+
+
+# -- sound ----------------------------------------------------------------------------------------
+
+
+def test_the_newest_passes_with_everything_looked_at(copy: Copy, origin: Told) -> None:
+    told = copy.prove(asked=time.time())
+    assert told["verdict"] == "PASS", told
+    assert [one["name"] for one in told["checks"]] == [
+        "rpo", "catalogue", "rows", "amcheck", "collation", "dump", "checksums"
+    ]  # fmt: skip
+    assert told["facts"]["backup"] == origin[1]["label"] and told["facts"]["last_wal"] == origin[1]["last"]
+    figures = told["figures"]
+    assert figures["rows_counted"] == 20200 and figures["databases"] == 3 and figures["pages_checked"] > 1000
+    assert 0 < figures["rpo_seconds"] < 600
+    assert {"repository", "restore", "start", "amcheck", "dump", "stop", "checksums", "cleanup", "total"} <= set(
+        told["phases"]
+    )
+
+
+def test_recovery_stops_at_the_mark_and_tables_are_as_they_were_then(copy: Copy, origin: Told) -> None:
+    told = copy.prove(**at_mark(origin[1]))
+    assert told["verdict"] == "PASS", told
+    assert told["figures"]["rows_counted"] == 20100
+    assert "rpo_seconds" not in told["figures"]
+
+
+def test_a_moment_is_a_target_too(copy: Copy, origin: Told) -> None:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(origin[1]["marked"]["at"])) + "+00:00"
+    told = copy.prove(target={"type": "time", "value": at}, manifest=None)
+    # Without a word of the live cluster something stays unknown, which is no pass.
+    assert told["verdict"] == "UNKNOWN" and not told["failures"], told
+
+
+def test_a_mark_that_is_not_there_fails(copy: Copy, origin: Told) -> None:
+    asked = at_mark(origin[1])
+    asked["marker"] = "enclii-never"
+    assert failure(copy.prove(**asked))["name"] == "marker_missing"
+
+
+def test_what_was_written_after_the_mark_must_not_be_there(copy: Copy, origin: Told) -> None:
+    assert failure(copy.prove(marker=origin[1]["marked"]["marker"]))["name"] == "marker_overrun"
+
+
+def test_a_target_that_the_archive_has_not_reached_fails(copy: Copy) -> None:
+    found = failure(copy.prove(target={"type": "time", "value": "2999-01-01T00:00:00+00:00"}))
+    assert found["name"] == "target_not_reached"
+
+
+def test_other_rows_roles_extensions_and_databases_than_the_live_ones_fail(copy: Copy, origin: Told) -> None:
+    marked = origin[1]["marked"]
+    other = {
+        **marked,
+        "databases": {**marked["databases"], "app": {**marked["databases"]["app"], "tables": {"public.items": [1, 2]}}},
+    }
+    assert failure(copy.prove(**at_mark(origin[1]), manifest=other))["name"] == "rows_differ"
+    other = {**marked, "roles": {**marked["roles"], "app": [True, True, []]}, "databases": {}}
+    assert failure(copy.prove(manifest=other))["name"] == "role_differs"
+    other = {**marked, "databases": {"app": {"extensions": {"pgcrypto": "0.1"}, "tables": {}}}}
+    assert failure(copy.prove(manifest=other))["name"] == "extension_differs"
+    other = {**marked, "databases": {"gone": {"extensions": {}, "tables": {}}}}
+    assert failure(copy.prove(manifest=other))["name"] == "database_missing"
+
+
+def test_too_much_lost_fails(copy: Copy) -> None:
+    assert failure(copy.prove(asked=time.time() + 3600, max_rpo=60))["name"] == "rpo_exceeded"
+
+
+def test_without_room_nothing_is_restored(copy: Copy) -> None:
+    told = copy.prove(headroom=1e9)
+    assert failure(told)["name"] == "no_space" and "restore" not in told["phases"]
+
+
+def test_the_whole_repository_can_be_read_anew(copy: Copy) -> None:
+    assert copy.prove(verify="all")["verdict"] == "PASS"
+
+
+# -- damaged --------------------------------------------------------------------------------------
+
+
+def test_missing_wal(copy: Copy, origin: Told) -> None:
+    name = sorted(one.name[:24] for one in copy.files("archive/*/*/*/*-*") if one.name[:24] < origin[1]["last"])[-1]
+    copy.segment(name).unlink()
+    found = failure(copy.prove())
+    assert found["name"] == "missing_wal" and name in found["object"]
+
+
+def test_missing_wal_at_the_end_is_known_from_the_live_cluster(copy: Copy, origin: Told) -> None:
+    copy.segment(origin[1]["last"]).unlink()
+    found = failure(copy.prove())
+    assert found["name"] == "missing_wal" and origin[1]["last"] in found["object"]
+
+
+def test_wal_that_only_the_backup_needs_is_missed(copy: Copy, origin: Told) -> None:
+    first = copy.prove(**at_mark(origin[1]))["facts"]["first_wal"]
+    copy.segment(first).unlink()
+    found = failure(copy.prove(**at_mark(origin[1])))
+    assert found["name"] == "missing_wal" and first in found["object"]
+
+
+def test_flipped_byte_in_a_file_of_the_backup(copy: Copy) -> None:
+    copy.flip(copy.files("backup/postgres/*F/bundle/1")[0])
+    assert failure(copy.prove())["name"] == "damaged_file"
+
+
+def test_flipped_byte_in_wal(copy: Copy, origin: Told) -> None:
+    names = sorted(one.name[:24] for one in copy.files("archive/*/*/*/*-*") if one.name[:24] < origin[1]["last"])
+    copy.flip(copy.segment(names[-1]))
+    found = failure(copy.prove())
+    assert found["name"] == "damaged_wal" and names[-1] in found["object"]
+
+
+def test_flipped_byte_in_the_manifest(copy: Copy, origin: Told) -> None:
+    copy.flip(copy.files(f"backup/postgres/{origin[1]['label']}/backup.manifest")[0])
+    found = failure(copy.prove())
+    assert found["name"] == "damaged_manifest" and "backup.manifest" in found["object"]
+
+
+def test_flipped_byte_in_the_list_of_backups(copy: Copy) -> None:
+    copy.flip(copy.files("backup/postgres/backup.info")[0])
+    assert failure(copy.prove())["name"] == "damaged_info"
+
+
+def test_truncated_file(copy: Copy) -> None:
+    path = copy.files("backup/postgres/*F/bundle/1")[0]
+    path.write_bytes(path.read_bytes()[:-1000])
+    found = failure(copy.prove())
+    assert found["name"] == "truncated_file" and "bundle/1" in found["object"]
+
+
+def test_missing_file(copy: Copy) -> None:
+    copy.files("backup/postgres/*F/bundle/1")[0].unlink()
+    found = failure(copy.prove())
+    assert found["name"] == "missing_file" and "bundle/1" in found["object"]
+
+
+def test_wrong_key(copy: Copy) -> None:
+    (copy.home / "secrets" / "cipher-passphrase").write_text("canary-other")
+    assert failure(copy.prove())["name"] == "wrong_key"
+
+
+def test_missing_backup(copy: Copy, origin: Told) -> None:
+    label = origin[1]["label"]
+    assert failure(copy.prove(set="20200101-000000F"))["name"] == "missing_backup"
+    for path in copy.files(f"backup/postgres/{label}/**/*"):
+        path.unlink()
+    found = failure(copy.prove())
+    assert found["name"] == "missing_backup" and label in found["object"]
+
+
+def test_empty_repository(copy: Copy) -> None:
+    subprocess.run(["rm", "-r", str(copy.home / "repo" / "backup")], check=True)
+    assert failure(copy.prove())["name"] == "missing_backup"
+
+
+def test_backup_of_another_cluster(copy: Copy, machine: Machine) -> None:
+    other = Origin(machine, "other")
+    other.init()
+    told = machine.run("pg_controldata", other.data).stdout
+    mine = next(line.split()[-1] for line in told.splitlines() if "system identifier" in line)
+    assert failure(copy.prove(system_id=mine))["name"] == "other_cluster"
+
+
+# -- killed ---------------------------------------------------------------------------------------
+
+
+def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Machine) -> None:
+    argv = machine.argv(*copy.argv())
+    with subprocess.Popen(
+        argv, env=machine.environment(**copy.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + 60
+        while "server.log" not in copy.left() and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert copy.left() == set()
+
+
+def test_what_a_killed_one_left_the_next_takes_away(copy: Copy, machine: Machine) -> None:
+    argv = machine.argv(*copy.argv())
+    with subprocess.Popen(
+        argv,
+        env=machine.environment(**copy.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        until = time.monotonic() + 60
+        while "pgdata" not in copy.left() and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)  # as a container ends: with all that is in it
+        process.wait()
+    assert "pgdata" in copy.left()
+    assert copy.prove()["verdict"] == "PASS"

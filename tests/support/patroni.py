@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's own objects on a real API server, and its pods as containers of this machine: everything real but kubelet and network."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+
+import apiserver
+import containers
+
+import house
+from ansible_collections.enclii.platform.plugins.module_utils.postgres import members
+
+Obj = dict[str, t.Any]
+NAMESPACE, NAME = "enclii-data", "postgres"
+DOMAIN = f"{NAME}-pods.{NAMESPACE}.svc"
+
+
+def missing() -> str:
+    """Why it cannot be tried; '' where it can."""
+    return apiserver.missing() or containers.missing()
+
+
+def rendered(directory: pathlib.Path, variables: Obj) -> list[Obj]:
+    """The objects of the role, as the engine would apply them."""
+    output = directory / "rendered.json"
+    network = {
+        "api_server": [],
+        "control_plane": [],
+        "nodes": [],
+        "dns": {"namespace": "", "labels": {}, "addresses": []},
+    }
+    given = {
+        "contract_root": str(house.ROOT), "contract_roles": ["patroni"], "contract_output": str(output),
+        "enclii_inventory": "test", "enclii_environments": ["enclii-dev"], "ansible_python_interpreter": sys.executable,
+        "baseline_state": "absent",
+        "__cluster_info": {"namespaces": {}, "sets": [], "releases": [], "crds": {}, "network": network}, **variables,
+    }  # fmt: skip
+    argv = ["ansible-playbook", "-i", "localhost,", "tests/contract/render.yml", "-e", json.dumps(given)]
+    environ = os.environ | {"ANSIBLE_INVENTORY_ENABLED": "host_list"}
+    done = subprocess.run(argv, cwd=house.ROOT, check=False, capture_output=True, text=True, env=environ)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    return list(json.loads(output.read_text())["patroni"]["objects"])
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Cluster:
+    """start() -> members that run; stop() leaves nothing. objects: those of the role."""
+
+    def __init__(self, home: pathlib.Path, server: apiserver.ApiServer, objects: list[Obj], size: int) -> None:
+        self.home, self.server, self.objects = home, server, objects
+        self.names = [f"{NAME}-{number}" for number in range(size)]
+        self.pods: dict[str, containers.Container] = {}
+        ports = free_ports(3 * size)
+        self.ports = {name: ports[3 * at : 3 * at + 3] for at, name in enumerate(self.names)}
+        self.revisions = dict.fromkeys(self.names, "old")
+
+    def one(self, kind: str, name: str) -> Obj:
+        return next(item for item in self.objects if (item["kind"], item["metadata"]["name"]) == (kind, name))
+
+    def start(self) -> Cluster:
+        self.server.kubectl("create", "namespace", NAMESPACE)
+        kinds = (
+            "ServiceAccount",
+            "Role",
+            "RoleBinding",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "Service",
+            "StatefulSet",
+        )
+        wanted = [item for item in self.objects if item["kind"] in kinds]
+        self.server.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted}))
+        self.certificates()
+        (self.home / "etc").mkdir()
+        for key, text in self.one("ConfigMap", f"{NAME}-patroni")["data"].items():
+            (self.home / "etc" / key).write_text(text)
+        for name in self.names:
+            self.make(name)
+        return self
+
+    def make(self, name: str) -> None:
+        """The pod's object, its token, and its container."""
+        template = self.one("StatefulSet", NAME)["spec"]["template"]
+        labels = {**template["metadata"]["labels"], "controller-revision-hash": self.revisions[name]}
+        pod = {"apiVersion": "v1", "kind": "Pod",
+               "metadata": {**template["metadata"], "name": name, "namespace": NAMESPACE, "labels": labels},
+               "spec": {**template["spec"], "nodeName": "nowhere", "volumes": [], "priorityClassName": "",
+                        "containers": [{**one, "volumeMounts": []} for one in template["spec"]["containers"]]}}  # fmt: skip
+        self.server.kubectl("create", "-f", "-", stdin=json.dumps(pod))
+        account = self.home / f"account-{name}"
+        account.mkdir(exist_ok=True)
+        bound = ("--bound-object-kind", "Pod", "--bound-object-name", name)
+        (account / "token").write_text(self.server.kubectl("create", "token", NAME, "-n", NAMESPACE, *bound))
+        (account / "namespace").write_text(NAMESPACE)
+        shutil.copy(self.server.ca, account / "ca.crt")
+        postgres, rest, _metrics = self.ports[name]
+        environ = {
+            "PATRONI_NAME": name, "PGPORT": str(postgres),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.server.port),
+            "PATRONI_RESTAPI_LISTEN": f"127.0.0.1:{rest}", "PATRONI_RESTAPI_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{rest}",
+            "PATRONI_POSTGRESQL_LISTEN": f"127.0.0.1:{postgres}", "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{postgres}",
+        }  # fmt: skip
+        mounts = {
+            account: "/var/run/secrets/kubernetes.io/serviceaccount", self.home / "etc": "/etc/patroni",
+            self.home / "server": "/etc/enclii/tls/server", self.home / "replication": "/etc/enclii/tls/replication",
+        }  # fmt: skip
+        flags = [word for key, value in environ.items() for word in ("--env", f"{key}={value}")]
+        flags += [word for source, target in mounts.items() for word in ("--volume", f"{source}:{target}:ro")]
+        flags += [word for other in self.names for word in ("--add-host", f"{other}.{DOMAIN}:127.0.0.1")]
+        main = next(one for one in template["spec"]["containers"] if one["name"] == "postgres")
+        self.pods[name] = containers.Container(
+            "patroni", *flags, command=[*main["command"], *main["args"]], network="host"
+        )
+        self.pods[name].start()
+
+    def certificates(self) -> None:
+        """As cert-manager would write them, readable by the pod's group."""
+        names = ",".join(f"DNS:{one}" for one in [f"*.{DOMAIN}", NAME, f"{NAME}.{NAMESPACE}.svc"])
+        (self.server.home / "pg-san").write_text(f"subjectAltName={names}\n")
+        self.server.sign("pg-server", f"/CN={NAME}", "-extfile", "pg-san", "-days", "2")
+        self.server.sign("pg-replication", "/CN=replicator", "-days", "2")
+        for part in ("server", "replication"):
+            place = self.home / part
+            place.mkdir(exist_ok=True)
+            for source, target in ((f"pg-{part}.crt", "tls.crt"), (f"pg-{part}.key", "tls.key"), ("ca.crt", "ca.crt")):
+                shutil.copy(self.server.home / source, place / f".{target}")
+                os.chown(place / f".{target}", 0, 999)
+                os.chmod(place / f".{target}", 0o440)
+                os.rename(place / f".{target}", place / target)
+
+    def sql(self, name: str, statement: str, *words: str, check: bool = True) -> str:
+        argv = [
+            "psql",
+            "--no-psqlrc",
+            "-X",
+            "-A",
+            "-t",
+            "-h",
+            "/run/postgresql",
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+            "-c",
+            statement,
+            *words,
+        ]
+        return self.pods[name].run(*argv, check=check).strip()
+
+    def ctl(self, name: str, *words: str) -> str:
+        return self.pods[name].run("/usr/local/bin/patronictl", "-c", "/etc/patroni/patroni.yml", *words)
+
+    def info(self, configuration: Obj | None = None) -> Obj:
+        given = {"kubeconfig": str(self.server.kubeconfig), "namespace": NAMESPACE, "cluster": NAME, "configuration": configuration or {},
+                 "done": [], "wait_timeout": 0}  # fmt: skip
+        return members.patroni_info(given, {"HOME": "/nonexistent"})
+
+    def labels(self) -> dict[str, str]:
+        found = self.server.get("pods", "-n", NAMESPACE)["items"]
+        return {pod["metadata"]["name"]: pod["metadata"]["labels"].get("role", "") for pod in found}
+
+    def wait(self, what: t.Callable[[], t.Any], seconds: float = 90) -> t.Any:
+        end = time.monotonic() + seconds
+        while not (found := what()):
+            if time.monotonic() > end:
+                logs = "\n".join(f"== {name}\n{one.logs()[-2500:]}" for name, one in self.pods.items())
+                raise AssertionError(f"not after {seconds} s: {self.labels()}\n{logs}")
+            time.sleep(0.3)
+        return found
+
+    def streaming(self) -> bool:
+        states = [one["state"] for one in self.info()["members"]]
+        return sorted(states) == ["running", *["streaming"] * (len(self.names) - 1)]
+
+    def stop(self) -> None:
+        for one in self.pods.values():
+            one.stop()
