@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tools")]
@@ -25,32 +26,32 @@ from ansible_collections.enclii.platform.plugins.module_utils.flows.draw import 
 from ansible_collections.enclii.platform.plugins.module_utils.flows.model import Flow, read_flows  # noqa: E402
 
 PAGE = ROOT / "docs" / "flows.md"
+# What no role has by default and flows depend on: a database with backups.
+EXAMPLE = {"patroni_backup_s3": {"endpoint": "s3.example.com", "bucket": "backups", "cidrs": ["198.51.100.0/24"]}}
 
 
 def components() -> list[dict[str, Any]]:
     """Return name, namespace and flows of every component as its role has them by default, all present."""
-    defaults: dict[str, Any] = {}
-    for path in sorted(ROOT.glob("roles/*/defaults/main.yml")):
-        defaults |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    found = []
+    variables: dict[str, Any] = dict(EXAMPLE)
+    parts = {}
     for path in sorted(ROOT.glob("roles/*/vars/main.yml")):
         role = path.parent.parent.name
-        data = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(f"__{role}_component")
-        if data:
-            part = {"namespace": data["namespace"], "flows": data.get("flows", [])}
-            found.append({"name": role, "state": "present", **resolved(part, defaults)})
-    return found
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if part := data.get(f"__{role}_component"):
+            defaults = yaml.safe_load((path.parent.parent / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
+            variables = {**defaults, **data, **variables}
+            parts[role] = {"namespace": part["namespace"], "flows": part.get("flows", [])}
+    templar = Templar(loader=DataLoader(), variables=trusted(variables))
+    return [{"name": role, "state": "present", **templar.template(trusted(part))} for role, part in parts.items()]
 
 
-def resolved(value: Any, variables: dict[str, Any]) -> Any:
-    """Return the value with its templates filled in, as often as they hold templates themselves."""
+def trusted(value: Any) -> Any:
+    """Return the value with its templates marked as the project's own."""
     if isinstance(value, dict):
-        return {key: resolved(one, variables) for key, one in value.items()}
+        return {key: trusted(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [resolved(one, variables) for one in value]
-    while isinstance(value, str) and "{{" in value:
-        value = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(value).render(variables)
-    return value
+        return [trusted(one) for one in value]
+    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def table(flows: list[Flow]) -> str:

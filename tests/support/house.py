@@ -32,7 +32,7 @@ ANSIBLE_NAMES = re.compile(
     r"|host|port|user|password|connection|private_key_file|ssh_\w+|become\w*|remote_tmp"
     r"|inventory_sources|run_tags|skip_tags|search_path|collection_name|role_names?|role_name"
     r"|parent_role_names|parent_role_paths|dependent_role_names|play_\w+|loop|loop_var|index_var|loop\w*"
-    r"|failed_task|failed_result|managed|collections|builtin|local)\b"
+    r"|failed_task|failed_result|managed|collections|builtin|local|kubectl_\w+)\b"
 )
 
 

@@ -190,13 +190,12 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
 # -- what stands in several places must say the same ----------------------------------------------
 
 
-def test_no_component_before_the_controller_has_secrets_and_none_needs_a_namespace_without_a_chart() -> None:
+def test_no_component_before_the_controller_has_secrets() -> None:
     order = house.load(ROOT / "playbooks" / "vars" / "components.yml")["component_tags"]
     for name in order:
         component = house.load(ROOT / "roles" / name / "vars" / "main.yml")[f"__{name}_component"]
         if component.get("secrets"):
             assert order.index(name) > order.index("sealed_secrets"), name
-            assert component.get("chart") or component["pod_security"] == "none", name
 
 
 def test_the_preflight_knows_which_components_declare_secrets() -> None:

@@ -170,7 +170,7 @@ def _switches(text: str) -> list[tuple[int, int]]:
 
 def lsn(text: str) -> int:
     """0/5000028 -> bytes."""
-    high, _, low = text.partition("/")
+    high, low = text.split("/")
     return (int(high, 16) << 32) + int(low, 16)
 
 
