@@ -18,7 +18,9 @@ venv: ## tools and collections for this clone
 
 .PHONY: demo
 demo: lab-up ## everything from nothing: tools, lab, site.yml on inventories/local
-	@$(playbook) site.yml -i inventories/local
+	@$(playbook) playbooks/bootstrap.yml -i inventories/local
+	$(playbook) playbooks/secrets.yml -i inventories/local
+	$(playbook) site.yml -i inventories/local
 
 .PHONY: check
 check: venv ## lint, types, unit and contract tests; no root
@@ -44,5 +46,5 @@ lab-status: venv ## what runs
 lab-clean: venv ## remove the lab's caches
 	@$(python) -m lab clean
 
-bench-%: venv ## a figure beside its peer: apply, noop, bootstrap, seal, probe
+bench-%: venv ## a figure beside its peer: apply, noop, bootstrap, seal, probe, restore, failover
 	@$(python) bench/$*/run.py

@@ -13,14 +13,13 @@ of it. What the proof costs beside pgBackRest's and PostgreSQL's programs is its
 the module reports as provision_seconds and remove_seconds. Prints a table, and one line of JSON at the end. The exit code is 0 only if
 the medians reach the targets.
 
-Programs are this machine's, or those of the root file system that ENCLII_TEST_ROOT names. As root it runs them as user postgres.
+Programs are those of our images, as the user of the images; see tests/support/pods.py. Needs root.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -37,6 +36,7 @@ sys.path[:0] = [
 ]
 
 import conftest as restoring  # noqa: E402
+import pods  # noqa: E402
 
 from ansible_collections.enclii.platform.plugins.module_utils.restoring.front import TOOLS  # noqa: E402
 
@@ -77,17 +77,16 @@ def alone(one: restoring.Origin, machine: restoring.Machine, copy: restoring.Cop
     place = machine.base / "alone"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        machine._own(place)
+    machine.own(place)
     began = time.perf_counter()
     argv = [
-        one.pgbackrest_program,
+        restoring.PGBACKREST,
         f"--stanza={restoring.STANZA}",
         f"--pg1-path={machine.home / 'alone'}",
         f"--process-max={jobs}",
         "restore",
     ]
-    machine.run(*argv, timeout=3600, **copy.environment)
+    machine.pod.run(*argv, timeout=3600, **copy.environment)
     took = time.perf_counter() - began
     shutil.rmtree(place)
     return took
@@ -99,7 +98,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
-    if reason := restoring.missing():
+    if reason := pods.missing():
         print(f"bench-restore: {reason}", file=sys.stderr)
         return 2
     machine = restoring.Machine()
@@ -133,7 +132,7 @@ def main() -> int:
                 flush=True,
             )
     finally:
-        shutil.rmtree(machine.base, ignore_errors=True)
+        machine.remove()
     median = {name: round(statistics.median(one[name] for one in rounds), 3) for name in rounds[0]}
     good = median["ratio"] <= RATIO and median["own"] <= OWN_SECONDS
     print(

@@ -23,6 +23,7 @@ ORDER = (
     "test_sealing_api.py",
     "test_sealing_keys.py",
     "test_secrets.py",
+    "test_patroni.py",
     "test_rebuild.py",
     "test_reset.py",
 )

@@ -206,6 +206,8 @@ class ApiServer:
             "ca.crt",
             "-subj",
             "/CN=test-ca",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
             "-days",
             "2",
         )

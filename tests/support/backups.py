@@ -3,148 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real PostgreSQL with a real pgBackRest and a real S3 server, configured by what the role renders.
 
-A database pod and a backup pod are two root file systems with the programs of the images: overlays on one directory. That is
-what our images stand on, where they are built, or what ENCLII_TEST_ROOT names, or this machine's, if its programs are new
-enough. Needs root.
+A database pod and a backup pod are two root file systems with the programs of the images; see pods.py. Needs root.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import pathlib
-import re
 import shutil
-import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import time
 import typing as t
 
-import containers
 import objectstore
+import pods
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSPHRASE = "canary-cipher-0123456789abcdef"
-OLDEST = (2, 54)  # backup-standby=prefer
-_UID = 999
 _HOST = "postgres-0.postgres-pods.enclii-data.svc"
 Obj = dict[str, t.Any]
 
 
-@functools.cache
-def root() -> pathlib.Path:
-    """The root file system with the programs: the one that is named, what our images stand on where that is built, or this machine's."""
-    if named := os.environ.get("ENCLII_TEST_ROOT"):
-        return pathlib.Path(named)
-    if containers.missing():
-        return pathlib.Path("/")
-    from lab import ours
-
-    return pathlib.Path(ours.root())
-
-
-def server_programs() -> pathlib.Path | None:
-    """Directory of PostgreSQL's programs as seen from the root, the newest."""
-    found = sorted(root().glob("usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return pathlib.Path("/") / found[-1].parent.relative_to(root()) if found else None
-
-
 def missing() -> str:
     """Why nothing can be tried here, or nothing."""
-    hint = "`make lab-build`, or name a root file system of the image in ENCLII_TEST_ROOT"
-    if os.geteuid() != 0:
-        return "needs root, to enter other root file systems"
-    for program in ("mount", "chroot", "openssl"):
-        if not shutil.which(program):
-            return f"{program} is not installed"
-    if reason := objectstore.missing():
-        return reason
-    if not (root() / "usr/bin/pgbackrest").exists():
-        return f"pgbackrest is not installed in {root()}: {hint}"
-    if server_programs() is None:
-        return f"PostgreSQL's server is not installed in {root()}: {hint}"
-    told = subprocess.run(
-        ["chroot", str(root()), "/usr/bin/pgbackrest", "version"], capture_output=True, text=True, check=False
-    )
-    version = re.search(r"(\d+)\.(\d+)", told.stdout)
-    if not version or (int(version[1]), int(version[2])) < OLDEST:
-        return f"pgbackrest in {root()} is {told.stdout.strip()}, and {OLDEST[0]}.{OLDEST[1]} is needed: {hint}"
-    return ""
-
-
-def _root_of(process: pathlib.Path) -> str:
-    try:
-        return os.readlink(process / "root")
-    except OSError:
-        return ""  # it is gone
-
-
-class Pod:
-    """A root file system of its own; programs run in it as the user of the images."""
-
-    def __init__(self, home: pathlib.Path, name: str) -> None:
-        self.root = home / name
-        self._over = home / f"{name}.upper", home / f"{name}.work"
-        for path in (self.root, *self._over):
-            path.mkdir()
-        options = f"lowerdir={root()},upperdir={self._over[0]},workdir={self._over[1]}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(self.root)], check=True)
-        for path in ("tmp", "dev/shm", "run/postgresql", "var/lib/postgresql/data"):
-            self.directory(path)
-        for device, minor in (("null", 3), ("zero", 5), ("urandom", 9)):
-            if not (self.root / "dev" / device).exists():
-                os.mknod(self.root / "dev" / device, stat.S_IFCHR | 0o666, os.makedev(1, minor))
-                (self.root / "dev" / device).chmod(0o666)
-        self.write("etc/passwd", "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n")
-        for program in ("enclii-pgbackrest", "enclii-patroni", "enclii-backup"):
-            self.write(f"usr/local/bin/{program}", (ROOT / "images/patroni/bin" / program).read_text(), 0o755)
-
-    def directory(self, path: str) -> None:
-        (self.root / path).mkdir(parents=True, exist_ok=True)
-        os.chown(self.root / path, _UID, _UID)
-
-    def write(self, path: str, text: str, mode: int = 0o440) -> None:
-        """As a mounted Secret or ConfigMap is: root's, and readable for the group."""
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-        target.chmod(mode)
-        os.chown(target, 0, _UID)
-
-    def argv(self, *words: str) -> list[str]:
-        return [shutil.which("chroot") or "chroot", f"--userspec={_UID}:{_UID}", str(self.root), *words]
-
-    def run(self, *words: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.argv(*words), capture_output=True, text=True, env=self.environ(**environ), check=False
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
-
-    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.argv(*words), env=self.environ(**environ), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-
-    def kill(self, process: subprocess.Popen[str]) -> None:
-        """As the kubelet does in the end: everything of this pod at once."""
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit() and _root_of(entry) == str(self.root):
-                os.kill(int(entry.name), signal.SIGKILL)
-        process.wait(10)
-
-    def environ(self, **more: str) -> dict[str, str]:
-        return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", **more}
-
-    def remove(self) -> None:
-        subprocess.run(["umount", "--lazy", str(self.root)], check=False)
+    if not shutil.which("openssl"):
+        return "openssl is not installed"
+    return pods.missing() or objectstore.missing()
 
 
 def render(home: pathlib.Path, **variables: t.Any) -> Obj:
@@ -173,8 +61,8 @@ class Site:
         self.store = objectstore.ObjectStore()
         self._variables = variables
         self.processes: list[subprocess.Popen[str]] = []
-        self.pod: Pod
-        self.job: Pod
+        self.pod: pods.Pod
+        self.job: pods.Pod
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -184,7 +72,7 @@ class Site:
         self._certificates()
         self.rendered = self._render()
         maps = {one["metadata"]["name"]: one["data"] for one in self.rendered["objects"] if one["kind"] == "ConfigMap"}
-        self.pod, self.job = Pod(self.home, "pod"), Pod(self.home, "job")
+        self.pod, self.job = pods.Pod(self.home, "pod"), pods.Pod(self.home, "job")
         for pod, name in ((self.pod, "postgres-pgbackrest"), (self.job, "postgres-pgbackrest-client")):
             for file, text in maps[name].items():
                 pod.write(f"etc/pgbackrest/{file}", text)
@@ -220,14 +108,13 @@ class Site:
         self._certificates()
         self.mount_certificates()
 
-    def secrets(self, pod: Pod, **other: str) -> None:
+    def secrets(self, pod: pods.Pod, **other: str) -> None:
         known = {"s3-key": self.store.access_key, "s3-secret": self.store.secret_key, "cipher-passphrase": PASSPHRASE}
         for name, value in {**known, **{name.replace("_", "-"): value for name, value in other.items()}}.items():
             pod.write(f"etc/pgbackrest/conf.d/{name}", value)
 
     def sql(self, text: str) -> str:
-        programs = server_programs()
-        done = self.pod.run(f"{programs}/psql", "-h", "/run/postgresql", "-qAtX", "-c", text, "postgres")
+        done = self.pod.run("psql", "-h", "/run/postgresql", "-qAtX", "-c", text, "postgres")
         return done.stdout.strip()
 
     def write(self, rows: int = 200) -> str:
@@ -245,7 +132,7 @@ class Site:
         return (self.pod.root / "var/lib/postgresql/data/log").read_text()
 
     def take(self, kind: str = "full", **environ: str) -> Obj:
-        return self._told("take", f"--type={kind}", **environ)
+        return self._told("take", f"--type={kind}", "--again=2", **environ)
 
     def info(self, bucket: str = "", **environ: str) -> Obj:
         """What the backup pod tells. bucket: another one than the site's."""
@@ -268,10 +155,9 @@ class Site:
         return self.store.home / "data" / name
 
     def stop(self) -> None:
-        programs = server_programs()
         if hasattr(self, "pod"):
             data = "/var/lib/postgresql/data/pgdata"
-            self.pod.run(f"{programs}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop", check=False)
+            self.pod.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop", check=False)
         for process in self.processes:
             process.terminate()
             process.wait(10)
@@ -282,10 +168,8 @@ class Site:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _start_database(self) -> None:
-        programs, data = server_programs(), "/var/lib/postgresql/data/pgdata"
-        self.pod.run(
-            f"{programs}/initdb", "-D", data, "-k", "-N", "-A", "peer", "-U", "postgres", "-E", "UTF8", "--no-locale"
-        )
+        data = "/var/lib/postgresql/data/pgdata"
+        self.pod.run("initdb", "-D", data, "-k", "-N", "-A", "peer", "-U", "postgres", "-E", "UTF8", "--no-locale")
         settings = {
             "archive_mode": "on", "archive_command": self.rendered["archive_command"], "listen_addresses": "",
             "unix_socket_directories": "/run/postgresql", "fsync": "off", "wal_level": "replica", "archive_timeout": "60s",
@@ -294,7 +178,7 @@ class Site:
         text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
         with open(self.pod.root / data.lstrip("/") / "postgresql.conf", "a", encoding="utf-8") as handle:
             handle.write(text)
-        self.pod.run(f"{programs}/pg_ctl", "-D", data, "-l", "/var/lib/postgresql/data/log", "-w", "start")
+        self.pod.run("pg_ctl", "-D", data, "-l", "/var/lib/postgresql/data/log", "-w", "start")
         self.sql("CREATE TABLE t (a int, b text)")
 
     def _render(self) -> Obj:

@@ -87,12 +87,17 @@ class LabRun:
         *arguments: str,
         kill_at: tuple[str, float] | None = None,
         environment: t.Mapping[str, str] | None = None,
+        database: bool = False,
     ) -> Outcome:
         """Run a playbook of the collection on the lab.
 
         kill_at: (part of a task's name, seconds after it began): then it is ended by SIGKILL. environment: added to ours.
+        database: with PostgreSQL, which takes a minute to come and which most tests need not.
         """
-        argv = [str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), f"playbooks/{name}.yml", *arguments]
+        without = [] if database else ["-e", "patroni_state=absent"]
+        argv = [
+            *(str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), f"playbooks/{name}.yml", *without, *arguments)
+        ]
         began = time.monotonic()
         process = subprocess.Popen(
             argv, cwd=CLONE, env={**self._environment, **(environment or {})}, text=True, stdout=subprocess.PIPE,

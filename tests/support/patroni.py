@@ -113,7 +113,7 @@ class Cluster:
         shutil.copy(self.server.ca, account / "ca.crt")
         postgres, rest, _metrics = self.ports[name]
         environ = {
-            "PATRONI_NAME": name, "PGPORT": str(postgres),
+            "POD_NAME": name, "PATRONI_NAME": name, "PGPORT": str(postgres),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.server.port),
             "PATRONI_RESTAPI_LISTEN": f"127.0.0.1:{rest}", "PATRONI_RESTAPI_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{rest}",
             "PATRONI_POSTGRESQL_LISTEN": f"127.0.0.1:{postgres}", "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{postgres}",
@@ -134,9 +134,13 @@ class Cluster:
     def certificates(self) -> None:
         """As cert-manager would write them, readable by the pod's group."""
         names = ",".join(f"DNS:{one}" for one in [f"*.{DOMAIN}", NAME, f"{NAME}.{NAMESPACE}.svc"])
-        (self.server.home / "pg-san").write_text(f"subjectAltName={names}\n")
+        usage = "keyUsage=critical,digitalSignature,keyEncipherment\nauthorityKeyIdentifier=keyid\n"
+        (self.server.home / "pg-san").write_text(
+            f"subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n{usage}"
+        )
+        (self.server.home / "pg-client").write_text(f"extendedKeyUsage=clientAuth\n{usage}")
         self.server.sign("pg-server", f"/CN={NAME}", "-extfile", "pg-san", "-days", "2")
-        self.server.sign("pg-replication", "/CN=replicator", "-days", "2")
+        self.server.sign("pg-replication", "/CN=replicator", "-extfile", "pg-client", "-days", "2")
         for part in ("server", "replication"):
             place = self.home / part
             place.mkdir(exist_ok=True)

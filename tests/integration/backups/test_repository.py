@@ -144,7 +144,7 @@ def test_an_empty_bucket_is_named(site: backups.Site, taken: list[Obj]) -> None:
 def test_a_server_that_is_not_believed_is_named(site: backups.Site, taken: list[Obj]) -> None:
     other = (site.home / "ca.crt").read_text()  # of another CA
     site.job.write("etc/other-ca.crt", other)
-    found = judged(site.info(PGBACKREST_REPO1_STORAGE_CA_FILE="/etc/other-ca.crt"))
+    found = judged(site.info(PGBACKREST_REPO1_STORAGE_CA_FILE="/etc/other-ca.crt", PGBACKREST_IO_TIMEOUT="2"))
     assert names(found) == {"wrong-certificate"}, found
 
 

@@ -11,11 +11,22 @@ import re
 import pytest
 from containers import Container, missing
 
-from lab import s3, state
+from lab import ours, s3, state
 
 DATA = "/var/lib/postgresql/data/pgdata"
 INITDB = ["--data-checksums", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--auth-local=peer"]
 REACHES = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9187/metrics', timeout=20).read().decode())"
+READ = """
+import glob, os, subprocess
+for path in sorted(glob.glob('/usr/local/bin/enclii-*')):
+    first, rest = open(path).read().split('\\n', 1)
+    if 'python3' in first:
+        compile(rest, path, 'exec')
+    else:
+        subprocess.run([first[2:], '-n', path], check=True)
+    assert os.access(path, os.X_OK), path
+    print(os.path.basename(path))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +39,15 @@ def database(patroni: Container) -> Container:
 
 
 def sql(container: Container, statement: str) -> str:
-    argv = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--dbname=postgres"]
+    argv = [
+        "psql",
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--set=ON_ERROR_STOP=1",
+        "--dbname=postgres",
+    ]
     return container.run(*argv, given=statement).strip()
 
 
@@ -47,10 +66,8 @@ def test_it_is_not_root_and_cannot_become_it(either: Container) -> None:
 def test_what_is_not_needed_is_not_there(either: Container) -> None:
     for program in ("pip", "pip3", "gcc", "sshd", "sudo", "cron", "curl", "wget"):
         assert either.shell(f"command -v {program} || true") == "", program
-    assert (
-        either.shell("find /var/lib/apt/lists /tmp /var/lib/postgresql -type f 2>/dev/null; ls -A /etc/ssl/private")
-        == ""
-    )
+    assert either.shell("find /var/lib/apt/lists /tmp /var/lib/postgresql -type f 2>/dev/null || true") == ""
+    assert either.run("ls", "-A", "/etc/ssl/private", user="0:0") == ""
     assert either.shell("ls -d /var/lib/postgresql/17 /etc/postgresql/17 2>/dev/null || true") == ""
 
 
@@ -65,7 +82,7 @@ def test_versions(patroni: Container, toolbox: Container) -> None:
         assert found[0].startswith("3.") and found[1] == "c"
     assert patroni.run("patroni", "--version") == "patroni 4.1.5\n"
     assert patroni.run("patronictl", "version") == "patronictl version 4.1.5\n"
-    assert "postgres_exporter, version 0.17" in patroni.run("prometheus-postgres-exporter", "--version")
+    assert "postgres_exporter, version 0.17" in patroni.shell("prometheus-postgres-exporter --version 2>&1")
     for program in ("patroni", "patronictl", "prometheus-postgres-exporter"):
         assert toolbox.shell(f"command -v {program} || true") == ""
 
@@ -79,12 +96,9 @@ def test_language_time_and_authorities(either: Container) -> None:
     assert int(either.run("python3", "-c", trusted)) > 100
 
 
-def test_scripts_are_there_and_start(either: Container) -> None:
-    scripts = either.shell("ls /usr/local/bin/enclii-*").split()
-    assert scripts
-    for script in scripts:
-        assert either.run("test", "-x", script) == ""
-        assert "SyntaxError" not in either.run("python3", "-m", "py_compile", script, check=False)
+def test_scripts_are_there_and_can_be_read(either: Container) -> None:
+    wanted = sorted(path.name for path in (ours.SOURCE / "bin").iterdir())
+    assert either.run("python3", "-c", READ).split() == wanted
 
 
 def test_postgresql_starts_with_what_the_platform_preloads(database: Container) -> None:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -21,10 +24,10 @@ def leader(cluster: patroni.Cluster) -> str:
 
 def test_members_stream_with_certificates_in_quorum_mode(cluster: patroni.Cluster) -> None:
     lead = leader(cluster)
-    rows = cluster.sql(
-        lead, "select usename, ssl, sync_state from pg_stat_replication r join pg_stat_ssl s using (pid) order by 1"
-    ).splitlines()
-    assert rows == ["replicator|t|quorum"] * 2
+    how = "select usename, ssl, sync_state from pg_stat_replication r join pg_stat_ssl s using (pid)"
+    # Patroni makes them synchronous in its next rounds
+    cluster.wait(lambda: cluster.sql(lead, how).splitlines() == ["replicator|t|quorum"] * 2, 30)
+    assert {one["timeline"] for one in cluster.info()["members"]} == {1}
     assert cluster.sql(lead, "show data_checksums") == "on"
     assert cluster.sql(lead, "select datlocprovider from pg_database where datname = 'postgres'") == "b"
     assert (
@@ -120,19 +123,56 @@ def test_a_switchover_and_the_label_of_a_leader_that_is_gone(cluster: patroni.Cl
     cluster.wait(cluster.streaming)
 
 
-def test_certificates_are_taken_over_without_a_restart(cluster: patroni.Cluster) -> None:
+def test_certificates_are_taken_over_and_no_client_fails(cluster: patroni.Cluster) -> None:
     lead = leader(cluster)
+    pod, (port, rest, _metrics) = cluster.pods[lead], cluster.ports[lead]
+    cluster.sql(lead, "create role visitor login password 'only-in-this-test'")
     before = cluster.sql(lead, "select pg_postmaster_start_time()")
-    cluster.certificates()
-    want = (cluster.home / "server" / "tls.crt").read_bytes()
-
-    def served(port: int) -> bool:
-        shown = ssl.get_server_certificate(("127.0.0.1", port))
-        return ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(want.decode())
-
-    cluster.wait(lambda: served(cluster.ports[lead][1]), 30)
+    target = f"host={lead}.{patroni.DOMAIN} port={port} user=visitor password=only-in-this-test dbname=postgres"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        visits = pool.submit(pod.run, "python3", "-c", VISITS, target)
+        try:
+            for _renewal in range(3):
+                cluster.certificates()
+                want = ssl.PEM_cert_to_DER_cert((cluster.home / "server" / "tls.crt").read_text())
+                for one, speaks_postgresql in ((rest, False), (port, True)):
+                    cluster.wait(lambda one=one, way=speaks_postgresql, want=want: served(one, way) == want, 30)
+        finally:
+            pod.run("touch", "/tmp/visited")
+        done, failed = visits.result(30).splitlines()[-1].split()
+    assert failed == "0" and int(done) > 50
     assert cluster.sql(lead, "select pg_postmaster_start_time()") == before
     assert cluster.streaming()
+
+
+VISITS = """
+import os, sys, time, psycopg
+done = failed = 0
+while not os.path.exists('/tmp/visited'):
+    try:
+        psycopg.connect(sys.argv[1] + ' sslmode=verify-full sslrootcert=/etc/enclii/tls/server/ca.crt').close()
+        done += 1
+    except psycopg.Error as error:
+        failed += 1
+        print(error)
+    time.sleep(0.02)
+print(done, failed)
+"""
+
+
+def served(port: int, speaks_postgresql: bool) -> bytes | None:
+    """The certificate behind the port; None while Patroni opens it anew."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as plain:
+            if speaks_postgresql:
+                plain.sendall(struct.pack("!ii", 8, 80877103))  # SSLRequest
+                assert plain.recv(1) == b"S"
+            with context.wrap_socket(plain) as secure:
+                return secure.getpeercert(binary_form=True)
+    except OSError:
+        return None
 
 
 def test_prestop_hands_over(cluster: patroni.Cluster) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import typing as t
 import uuid
 
+import pods
 import postgres
 import pytest
 
 
 @pytest.fixture(scope="session")
 def server() -> t.Iterator[postgres.Server]:
-    reason = postgres.missing()
+    reason = pods.missing()
     if reason:
         pytest.skip(reason)
     running = postgres.Server()

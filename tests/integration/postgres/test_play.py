@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import typing as t
 
 import apiserver
-import postgres
 import pytest
 import yaml
 from postgres import CANARY, PROGRAM, Server
@@ -40,7 +40,8 @@ class Book:
         self.cluster, self.home, self.output = cluster, home, ""
         self.calls = home / "calls"
         self.program = home / "enclii-databases"
-        self.program.write_text(f'#!/bin/sh\necho "$0 $*" >> {self.calls}\nexec {postgres.python()} {PROGRAM} "$@"\n')
+        inside = shlex.join(server.pod.argv(PROGRAM))
+        self.program.write_text(f'#!/bin/sh\necho "$0 $*" >> {self.calls}\nexec {inside} "$@"\n')
         self.program.chmod(0o755)
         self.environment = {name: server.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER")}
 

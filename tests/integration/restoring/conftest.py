@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real PostgreSQL with real backups and a real archive, and the script of a restore proof run against copies of its repository.
 
-The programs are this machine's, or with ENCLII_TEST_ROOT those of a root file system, such as that of the image: then
-everything runs in a chroot. Nothing runs as root but the change to another user.
+The programs are those of our images; see tests/support/pods.py. Nothing runs as root but the change to another user.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ import itertools
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
+import tempfile
 import typing as t
 import uuid
 
 import apiserver
+import pods
 import pytest
 import yaml
 
@@ -30,7 +30,9 @@ from ansible_collections.enclii.platform.plugins.module_utils.restoring import o
 from ansible_collections.enclii.platform.plugins.module_utils.restoring.arguments import RESTORE_VERIFY
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-BIN = REPOSITORY / "images" / "patroni" / "bin"
+PGBACKREST, HEARTBEAT, PROOF = (
+    f"/usr/local/bin/enclii-{name}" for name in ("pgbackrest", "heartbeat", "restore-proof")
+)
 USER = "postgres"
 STANZA = "postgres"
 CODES = {"PASS": 0, "FAIL": 1, "UNKNOWN": 3}
@@ -38,92 +40,44 @@ Obj = dict[str, t.Any]
 
 
 class Machine:
-    """Where the programs are, and who runs them. home: as programs see it; base: the same directory as tests see it."""
+    """A pod for all: live clusters and proofs, each in a directory of its own. home: as programs see it; base: as tests see it."""
 
     def __init__(self) -> None:
-        self.root = pathlib.Path(os.environ.get("ENCLII_TEST_ROOT") or "/")
-        found = subprocess.run(
-            ["mktemp", "-d", str(self.root / "tmp" / "enclii-proof-XXXXXX")], capture_output=True, text=True, check=True
-        )
-        self.base = pathlib.Path(found.stdout.strip())
-        self.home = pathlib.Path("/") / self.base.relative_to(self.root)
-        self.base.chmod(0o755)
-        places = sorted((self.root / "usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
-        self.binaries = pathlib.Path("/") / places[-1].relative_to(self.root)
-        if os.geteuid() == 0:
-            self._own(self.base)
+        self._place = pathlib.Path(tempfile.mkdtemp(prefix="enclii-proof-"))
+        self._place.chmod(0o755)
+        self.pod = pods.Pod(self._place, "pod")
+        self.home = pathlib.Path("/var/lib/postgresql/data")
+        self.base = self.pod.root / self.home.relative_to("/")
 
-    def _own(self, path: pathlib.Path) -> None:
-        user, group = self._ids()
-        subprocess.run(["chown", "-R", f"{user}:{group}", str(path)], check=True)
+    def remove(self) -> None:
+        self.pod.remove()
+        shutil.rmtree(self._place, ignore_errors=True)
 
-    def _ids(self) -> tuple[str, str]:
-        line = next(
-            one for one in (self.root / "etc/passwd").read_text().splitlines() if one.startswith(f"{USER}:")
-        ).split(":")
-        return line[2], line[3]
-
-    def argv(self, *words: str | pathlib.Path) -> list[str]:
-        told = [str(word) for word in words]
-        if os.geteuid() != 0:
-            return told
-        user, group = self._ids()
-        if self.root != pathlib.Path("/"):
-            return ["chroot", f"--userspec={user}:{group}", str(self.root), *told]
-        return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *told]
-
-    def run(
-        self, *words: str | pathlib.Path, check: bool = True, timeout: float = 600, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.argv(*words), env=self.environment(**environment), capture_output=True, text=True, check=False,
-            timeout=timeout, cwd="/",
-        )  # fmt: skip
-        if check and done.returncode:
-            raise RuntimeError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
-
-    def environment(self, **more: str) -> dict[str, str]:
-        return {"PATH": f"{self.binaries}:/usr/bin:/bin:/usr/sbin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), **more}
+    def own(self, path: pathlib.Path) -> None:
+        """Give it to who runs the programs."""
+        subprocess.run(["chown", "-R", f"{pods.UID}:{pods.UID}", str(path)], check=True)
 
     def write(self, name: str, text: str) -> pathlib.Path:
         """Where programs find it."""
         path = self.base / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        if os.geteuid() == 0:
-            user, group = self._ids()
-            for one in [path, *path.parents]:
-                if one == self.base:
-                    break
-                os.chown(one, int(user), int(group))
+        for one in [path, *path.parents]:
+            if one == self.base:
+                break
+            os.chown(one, pods.UID, pods.UID)
         return self.home / name
-
-    def pgbackrest_version(self) -> tuple[int, ...]:
-        return tuple(int(one) for one in re.findall(r"\d+", self.run("pgbackrest", "version").stdout))
-
-
-def missing() -> str:
-    root = pathlib.Path(os.environ.get("ENCLII_TEST_ROOT") or "/")
-    absent = [
-        name for name, there in {
-            "pgbackrest": (root / "usr/bin/pgbackrest").exists(),
-            "postgresql": any((root / "usr/lib/postgresql").glob("*/bin/postgres")),
-            "python3-psycopg": (root / "usr/lib/python3/dist-packages/psycopg").is_dir(),
-        }.items() if not there
-    ]  # fmt: skip
-    return f"{', '.join(absent)} are not installed (Debian's packages of these names)" if absent else ""
 
 
 def configuration(machine: Machine, name: str, data: str, **more: str) -> pathlib.Path:
     """As the role's template has it."""
     options = {
         "repo1-path": str(machine.home / name / "repo"),
-        "repo1-cipher-type": "aes-256-cbc", "repo1-bundle": "y", "compress-type": "zst", "start-fast": "y",
-        "repo1-retention-full": "9", "log-level-file": "off", "lock-path": str(machine.home / name / "lock"), **more,
+        "repo1-cipher-type": "aes-256-cbc", "repo1-bundle": "y", "repo1-block": "y", "compress-type": "zst", "start-fast": "y",
+        "repo1-retention-full": "9", "log-level-file": "off", "lock-path": str(machine.home / name / "lock"),
+        # what is damaged stays so, and a test need not wait for it
+        "job-retry-interval": "0", "io-timeout": "5", **more,
     }  # fmt: skip
-    if machine.pgbackrest_version() >= (2, 46):
-        options["repo1-block"] = "y"
     told = "\n".join(f"{key}={value}" for key, value in options.items())
     sections = f"[global]\n{told}\n\n[{STANZA}]\npg1-path={data}\npg1-port=5499\npg1-socket-path={machine.home / 'origin' / 's'}\n"
     return machine.write(f"{name}/pgbackrest.conf", sections)
@@ -144,54 +98,36 @@ class Origin:
             machine.write(f"{name}/secrets/{one}", text)
         machine.write(f"{name}/s/keep", "")
         machine.write(f"{name}/repo/keep", "")
-        for script in BIN.iterdir():
-            (machine.base / "bin").mkdir(exist_ok=True)
-            shutil.copy(script, machine.base / "bin" / script.name)
         self.config = configuration(machine, name, str(self.data))
         self.environment = {"PGBACKREST_CONFIG": str(self.config), "ENCLII_BACKUP_SECRETS": str(self.home / "secrets")}
-        self.pgbackrest_program = machine.home / "bin" / "enclii-pgbackrest"
 
     def pgbackrest(self, *words: str) -> str:
-        return self.machine.run(self.pgbackrest_program, f"--stanza={STANZA}", *words, **self.environment).stdout
+        return self.machine.pod.run(PGBACKREST, f"--stanza={STANZA}", *words, **self.environment).stdout
 
     def sql(self, text: str, database: str = "postgres") -> str:
-        return self.machine.run(
-            "psql", "-h", self.sockets, "-p", "5499", "-U", USER, "-v", "ON_ERROR_STOP=1", "-qAtc", text, database
-        ).stdout.strip()
+        login = ("-h", self.sockets, "-p", "5499", "-U", USER)
+        return self.machine.pod.run("psql", *login, "-v", "ON_ERROR_STOP=1", "-qAtc", text, database).stdout.strip()
 
     def init(self) -> None:
-        run = self.machine.run
-        run(
-            self.machine.binaries / "initdb",
-            "-k",
-            "-D",
-            self.data,
-            "-U",
-            USER,
-            "--auth=peer",
-            "--no-sync",
-            "--locale=C.UTF-8",
-            "-E",
-            "UTF8",
-        )
+        how = ("-k", "-U", USER, "--auth=peer", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8")
+        self.machine.pod.run("initdb", "-D", self.data, *how)
         lines = [
             "port=5499", "listen_addresses=''", f"unix_socket_directories='{self.sockets}'", "archive_mode=on", "fsync=off",
-            f"archive_command='{self.pgbackrest_program} --stanza={STANZA} archive-push %p'", "max_connections=130",
+            f"archive_command='{PGBACKREST} --stanza={STANZA} archive-push %p'", "max_connections=130",
         ]  # fmt: skip
         config = self.machine.base / self.name / "pg" / "postgresql.conf"
         config.write_text(config.read_text() + "\n".join(lines) + "\n")
 
     def start(self) -> None:
-        self.machine.run("pg_ctl", "-D", self.data, "-w", "-l", self.home / "log", "start", **self.environment)
+        self.machine.pod.run("pg_ctl", "-D", self.data, "-w", "-l", self.home / "log", "start", **self.environment)
 
     def stop(self) -> None:
-        self.machine.run("pg_ctl", "-D", self.data, "-w", "-m", "fast", "stop", check=False)
+        self.machine.pod.run("pg_ctl", "-D", self.data, "-w", "-m", "fast", "stop", check=False)
 
     def mark(self) -> Obj:
-        done = self.machine.run(
-            "/usr/bin/python3", "-I", self.machine.home / "bin" / "enclii-heartbeat", "--socket", self.sockets, "--port", "5499",
-            "--node", "postgres-0", "--once",
-        )  # fmt: skip
+        done = self.machine.pod.run(
+            HEARTBEAT, "--socket", self.sockets, "--port", "5499", "--node", "postgres-0", "--once"
+        )
         return t.cast(Obj, json.loads(done.stdout))
 
     def archived(self) -> str:
@@ -222,8 +158,7 @@ class Copy:
             subprocess.run(["cp", "-a", str(machine.base / origin.name / one), str(self.home / one)], check=True)
         (self.home / "work").mkdir()
         self.config = configuration(machine, name, str(machine.home / name / "unused"))
-        if os.geteuid() == 0:
-            machine._own(self.home)
+        machine.own(self.home)
 
     def files(self, pattern: str) -> list[pathlib.Path]:
         return sorted(one for one in (self.home / "repo").glob(pattern) if one.is_file())
@@ -238,8 +173,7 @@ class Copy:
 
     def argv(self, **request: t.Any) -> list[str | pathlib.Path]:
         place = self.machine.write(f"{self.name}/request.json", json.dumps({**self.base, **request}))
-        script = self.machine.home / "bin" / "enclii-restore-proof"
-        return ["/usr/bin/python3", "-I", script, "--request", place, "--work", self.machine.home / self.name / "work"]
+        return [PROOF, "--request", place, "--work", self.machine.home / self.name / "work"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -249,7 +183,7 @@ class Copy:
         }
 
     def prove(self, **request: t.Any) -> Obj:
-        done = self.machine.run(*self.argv(**request), check=False, timeout=3600, **self.environment)
+        done = self.machine.pod.run(*self.argv(**request), check=False, timeout=3600, **self.environment)
         assert "canary" not in done.stdout + done.stderr
         try:
             told = t.cast(Obj, json.loads(done.stdout.splitlines()[-1]))
@@ -265,11 +199,13 @@ class Copy:
 
 @pytest.fixture(scope="session")
 def machine() -> t.Iterator[Machine]:
-    if reason := missing():
+    if reason := pods.missing():
         pytest.skip(reason)
     made = Machine()
-    yield made
-    shutil.rmtree(made.base, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def test_empty_repository(copy: Copy) -> None:
 def test_backup_of_another_cluster(copy: Copy, machine: Machine) -> None:
     other = Origin(machine, "other")
     other.init()
-    told = machine.run("pg_controldata", other.data).stdout
+    told = machine.pod.run("pg_controldata", other.data).stdout
     mine = next(line.split()[-1] for line in told.splitlines() if "system identifier" in line)
     assert failure(copy.prove(system_id=mine))["name"] == "other_cluster"
 
@@ -191,9 +191,9 @@ def test_backup_of_another_cluster(copy: Copy, machine: Machine) -> None:
 
 
 def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Machine) -> None:
-    argv = machine.argv(*copy.argv())
+    argv = machine.pod.argv(*copy.argv())
     with subprocess.Popen(
-        argv, env=machine.environment(**copy.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        argv, env=machine.pod.environ(**copy.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         until = time.monotonic() + 60
         while "server.log" not in copy.left() and time.monotonic() < until:
@@ -204,10 +204,10 @@ def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Ma
 
 
 def test_what_a_killed_one_left_the_next_takes_away(copy: Copy, machine: Machine) -> None:
-    argv = machine.argv(*copy.argv())
+    argv = machine.pod.argv(*copy.argv())
     with subprocess.Popen(
         argv,
-        env=machine.environment(**copy.environment),
+        env=machine.pod.environ(**copy.environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

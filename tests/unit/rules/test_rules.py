@@ -189,7 +189,6 @@ def test_rules_go_by_names_that_the_role_gives() -> None:
     assert 'KIND = "restore-proof"\n' in restoring.read_text(encoding="utf-8")
 
 
-@pytest.mark.xfail(reason="the pods do not give the exporter its flags yet", strict=True)
 def test_exporter_has_the_flags_that_the_rules_need() -> None:
     pods = (FILES.parent / "templates" / "resources" / "41-pods.yaml.j2").read_text(encoding="utf-8")
     flags = yaml.safe_load(rules.CATALOGUE.read_text(encoding="utf-8"))["postgres_exporter"]["flags"]

@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""D1, D3 and D4 on a real cluster: PostgreSQL comes, is rolled, backed up, restored and taken away again, while somebody writes to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import subprocess
+import time
+import typing as t
+
+import pytest
+from database import CLUSTER, SPACE, Database
+from labrun import LabRun, Outcome
+
+Obj = dict[str, t.Any]
+PODS = [f"{CLUSTER}-{number}" for number in range(3)]
+
+
+def changes(run: Outcome) -> int:
+    return run.succeeded().changed["localhost"]
+
+
+def platform(lab: LabRun, *words: str, **options: t.Any) -> Outcome:
+    return lab.playbook("platform", "--tags", "patroni", *words, database=True, **options)
+
+
+@pytest.fixture(scope="module")
+def base(cluster: LabRun) -> t.Iterator[Database]:
+    """The platform with its database, from nothing, and taken away afterwards."""
+    cluster.playbook("platform").succeeded()
+    cluster.playbook("secrets", database=True).succeeded()
+    began = time.monotonic()
+    platform(cluster).succeeded()
+    made = Database(cluster)
+    made.run.until("three members stream in quorum mode", made.whole, 120)
+    print(f"from nothing to three members and a backup: {time.monotonic() - began:.1f} s")
+    made.prepare()
+    yield made
+    platform(cluster, "-e", "patroni_state=absent", "-e", "patroni_purge=local").succeeded()
+    assert cluster.kubectl("get", "pvc", "-n", SPACE, "-o", "name", check=False) == ""
+
+
+@pytest.fixture
+def database(base: Database) -> Database:
+    """With three members that stream."""
+    base.run.until("three members stream in quorum mode", base.whole, 300)
+    return base
+
+
+def test_nothing_is_left_to_do(database: Database) -> None:
+    run = platform(database.run)
+    assert changes(run) == 0
+    assert changes(platform(database.run, "--check", "--diff")) == 0
+    print(f"nothing to do: {run.seconds:.1f} s")
+
+
+def test_members_are_on_different_nodes_and_only_as_privileged_as_others(database: Database) -> None:
+    pods = database.run.get("pods", "-n", SPACE, "-l", f"cluster-name={CLUSTER}")["items"]
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+    space = database.run.get("namespace", SPACE)["metadata"]["labels"]
+    assert space["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_first_backup_is_there_and_counts_as_evidence(database: Database) -> None:
+    run = database.run.playbook("backup", "-e", "patroni_backup_type=none", database=True).succeeded()
+    assert "WAL up to 0000" in run.output
+    found = database.run.get("evidence", "-n", "enclii-system")["items"]
+    (one,) = [each for each in found if each["spec"]["kind"] == "backup"]
+    assert one["spec"]["verdict"] == "PASS"
+
+
+def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None:
+    """Replicas, switchover, old leader, by the play alone."""
+    before = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
+    leader = database.leader()
+    writer = database.write(150)
+    try:
+        run = platform(database.run, "-e", "patroni_cpu=260m").succeeded()
+        told = json.loads(writer.communicate(timeout=240)[0].splitlines()[-1])
+    finally:
+        writer.kill()
+    after = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
+    assert not {*before.values()} & {*after.values()}
+    steps = [line for line in run.output.splitlines() if ": delete, " in line or ": switchover" in line]
+    assert len(steps) == 4
+    assert "switchover" in steps[2] and leader in steps[2] and leader in steps[3]
+    assert database.lost(told["acknowledged"]) == 0
+    assert told["gap"] < 15
+    print(f"longest write gap of a rolling update: {told['gap']} s")
+    assert changes(platform(database.run)) > 0
+
+
+def served(database: Database, pod: str, port: int) -> str:
+    """Serial number of the certificate that a pod shows."""
+    script = (
+        "import socket,ssl,sys\n"
+        "c=ssl.create_default_context(); c.check_hostname=False; c.verify_mode=ssl.CERT_NONE\n"
+        "s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),5)\n"
+        "sys.argv[1]=='5432' and (s.sendall(bytes([0,0,0,8,4,210,22,47])), s.recv(1))\n"
+        "print(ssl.DER_cert_to_PEM_cert(c.wrap_socket(s).getpeercert(True)))"
+    )
+    return database.inside(pod, "python3", "-c", script, str(port)).strip()
+
+
+def test_a_renewed_certificate_is_taken_over_without_a_failed_client(database: Database) -> None:
+    def wanted() -> str:
+        secret = database.run.get("secret", f"{CLUSTER}-server", "-n", SPACE)["data"]["tls.crt"]
+        return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(decoded(secret))).strip()
+
+    old = wanted()
+    starts = {pod: database.run.get("pod", pod, "-n", SPACE)["status"]["containerStatuses"] for pod in PODS}
+    writer = database.write(150)
+    try:
+        database.run.kubectl("delete", "secret", f"{CLUSTER}-server", f"{CLUSTER}-replication", "-n", SPACE)
+        database.run.until("a new certificate", lambda: safely(wanted) not in ("", old), 60)
+        new = wanted()
+        for pod in PODS:
+            for port in (5432, 8008):
+                database.run.until(
+                    f"{pod} shows it on {port}", lambda pod=pod, port=port: served(database, pod, port) == new, 120
+                )
+        told = json.loads(writer.communicate(timeout=240)[0].splitlines()[-1])
+    finally:
+        writer.kill()
+    assert told["refused"] == {}
+    assert told["gap"] < 2
+    assert database.lost(told["acknowledged"]) == 0
+    now = {pod: database.run.get("pod", pod, "-n", SPACE)["status"]["containerStatuses"] for pod in PODS}
+    assert {pod: [one["restartCount"] for one in found] for pod, found in now.items()} == {
+        pod: [one["restartCount"] for one in found] for pod, found in starts.items()
+    }
+
+
+def decoded(text: str) -> str:
+    return base64.b64decode(text).decode()
+
+
+def safely(what: t.Callable[[], str]) -> str:
+    try:
+        return what()
+    except (AssertionError, KeyError, ValueError):
+        return ""
+
+
+def test_a_bucket_that_is_away_costs_nothing_that_was_written(database: Database) -> None:
+    server = database.run.lab.container("s3")
+    writer = database.write(60)
+    try:
+        subprocess.run(["podman", "stop", "--time", "1", server], check=True, capture_output=True)
+        time.sleep(10)
+        database.sql("SELECT pg_switch_wal();")
+        time.sleep(20)
+        assert database.sql("SELECT count(*) FROM pg_stat_archiver WHERE failed_count > 0;").strip() == "1"
+    finally:
+        subprocess.run(["podman", "start", server], check=True, capture_output=True)
+        told = json.loads(writer.communicate(timeout=120)[0].splitlines()[-1])
+        writer.kill()
+    assert told["gap"] < 2
+    database.sql("SELECT pg_switch_wal();")
+    segment = database.sql("SELECT pg_walfile_name(pg_switch_wal());").strip()
+    database.run.until(
+        "all of it is archived",
+        lambda: database.sql("SELECT last_archived_wal FROM pg_stat_archiver;").strip() >= segment, 120,
+    )  # fmt: skip
+    run = database.run.playbook("backup", "-e", "patroni_backup_type=incr", database=True).succeeded()
+    assert "(incr) was taken" in " ".join(run.output.split())
+
+
+def test_what_was_backed_up_restores(database: Database) -> None:
+    run = database.run.playbook(
+        "verify_restore", "-e", json.dumps({"patroni_restore_targets": [{"type": "latest"}]}), database=True
+    )
+    run.succeeded()
+    assert "latest: PASS" in " ".join(run.output.split())
+    found = database.run.get("evidence", "-n", "enclii-system")["items"]
+    (one,) = [each for each in found if each["spec"]["kind"] == "restore"]
+    assert one["spec"]["verdict"] == "PASS"
+    assert one["spec"]["figures"]["rto_seconds"] > 0
+    assert (
+        database.run.kubectl("get", "jobs,pods", "-n", SPACE, "-l", "app.kubernetes.io/component=restore", "-o", "name")
+        == ""
+    )
+
+
+def test_absent_keeps_volumes_and_backups_and_present_finds_its_data(database: Database) -> None:
+    database.sql("CREATE TABLE kept AS SELECT 41 + 1 AS answer;", "bench")
+    run = platform(database.run, "-e", "patroni_state=absent").succeeded()
+    assert f"data-{CLUSTER}-0" in run.output
+    assert database.run.kubectl("get", "statefulset,cronjob", "-n", SPACE, "-o", "name") == ""
+    claims = database.run.kubectl("get", "pvc", "-n", SPACE, "-o", "name").split()
+    assert claims == [f"persistentvolumeclaim/data-{pod}" for pod in PODS]
+    platform(database.run).succeeded()
+    database.run.until("three members stream in quorum mode", database.whole, 180)
+    assert database.sql("SELECT answer FROM kept;", "bench").strip() == "42"
+    assert changes(platform(database.run)) == 0
