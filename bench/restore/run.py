@@ -101,7 +101,7 @@ def main() -> int:
     if reason := pods.missing():
         print(f"bench-restore: {reason}", file=sys.stderr)
         return 2
-    machine = restoring.Machine()
+    machine = restoring.Machine(disk=True)
     try:
         one, told = filled(machine, asked.megabytes)
         print(f"{told['bytes'] / 1e9:.2f} GB, {asked.jobs} processes", flush=True)

@@ -45,7 +45,8 @@ options:
     type: float
     default: 15.0
   system_id:
-    description: System identifier of the database whose backups these must be. Empty, any.
+    description:
+      - System identifier of the database whose backups these must be. Empty, the one that Patroni keeps; without a cluster, any.
     type: str
     default: ""
   timeout:
@@ -57,7 +58,8 @@ options:
     type: bool
     default: false
 notes:
-  - Needs the rights to get the CronJob, to create, get and delete Jobs, to list pods and to get C(pods/log) in the namespace.
+  - Needs the rights to get the CronJob and ConfigMap C(<cluster>-config), to create, get and delete Jobs, to list pods and to get
+    C(pods/log) in the namespace.
 seealso:
   - module: enclii.platform.backup
 """

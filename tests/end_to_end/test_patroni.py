@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import ssl
 import subprocess
 import time
@@ -15,6 +16,8 @@ import typing as t
 import pytest
 from database import CLUSTER, SPACE, Database
 from labrun import LabRun, Outcome
+
+from lab.state import S3_BUCKET
 
 Obj = dict[str, t.Any]
 PODS = [f"{CLUSTER}-{number}" for number in range(3)]
@@ -42,6 +45,9 @@ def base(cluster: LabRun) -> t.Iterator[Database]:
     yield made
     platform(cluster, "-e", "patroni_state=absent", "-e", "patroni_purge=local").succeeded()
     assert cluster.kubectl("get", "pvc", "-n", SPACE, "-o", "name", check=False) == ""
+    # a purge leaves the backups; whoever wants the next cluster in the same place takes them away
+    for part in ("data", "metadata"):
+        shutil.rmtree(cluster.lab.s3 / part / S3_BUCKET / CLUSTER, ignore_errors=True)
 
 
 @pytest.fixture
@@ -152,9 +158,9 @@ def test_a_bucket_that_is_away_costs_nothing_that_was_written(database: Database
     try:
         subprocess.run(["podman", "stop", "--time", "1", server], check=True, capture_output=True)
         time.sleep(10)
-        database.sql("SELECT pg_switch_wal();")
+        behind = database.sql("SELECT pg_walfile_name(pg_switch_wal());").strip()
         time.sleep(20)
-        assert database.sql("SELECT count(*) FROM pg_stat_archiver WHERE failed_count > 0;").strip() == "1"
+        assert database.sql("SELECT last_archived_wal FROM pg_stat_archiver;").strip() < behind
     finally:
         subprocess.run(["podman", "start", server], check=True, capture_output=True)
         told = json.loads(writer.communicate(timeout=120)[0].splitlines()[-1])

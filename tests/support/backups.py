@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import typing as t
 
@@ -57,7 +56,7 @@ class Site:
     """start() -> PostgreSQL that archives, pgBackRest's server beside it, and a backup pod; stop() leaves nothing."""
 
     def __init__(self, **variables: t.Any) -> None:
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="enclii-backups-"))
+        self.home = pods.place("enclii-backups-")
         self.store = objectstore.ObjectStore()
         self._variables = variables
         self.processes: list[subprocess.Popen[str]] = []
@@ -165,7 +164,14 @@ class Site:
             if hasattr(self, name):
                 getattr(self, name).remove()
         self.store.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
+        pods.clear(self.home)
+
+    def begin_anew(self) -> None:
+        """Another database in the place of this one."""
+        data = "/var/lib/postgresql/data/pgdata"
+        self.pod.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.pod.root / data.lstrip("/"))
+        self._start_database()
 
     def _start_database(self) -> None:
         data = "/var/lib/postgresql/data/pgdata"

@@ -17,7 +17,8 @@ LOCKED = [
     *("--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--security-opt", "no-new-privileges"),
     *("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000"),
 ]
-WRITABLE = ("/run/postgresql", "/tmp", "/var/lib/postgresql/data")
+DATA = "/var/lib/postgresql/data"
+WRITABLE = ("/run/postgresql", "/tmp", DATA)
 
 
 def missing() -> str:
@@ -39,15 +40,20 @@ def tag(target: str) -> str:
 class Container:
     """start() -> it runs; stop() leaves nothing."""
 
-    def __init__(self, target: str, *flags: str, command: t.Sequence[str] | None = None, network: str = "none") -> None:
-        """command: instead of the image's entrypoint; without one the container waits to be told what to do."""
+    def __init__(
+        self, target: str, *flags: str, command: t.Sequence[str] | None = None, network: str = "none",
+        data: pathlib.Path | None = None,
+    ) -> None:  # fmt: skip
+        """command: instead of the image's entrypoint; without one it waits to be told what to do. data: a volume that outlives it."""
         self.name = f"enclii-image-{uuid.uuid4().hex[:12]}"
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="enclii-image-"))
         self._home.chmod(0o755)
         self._flags = [*LOCKED, "--network", network, *flags]
         for number, path in enumerate(WRITABLE):
             place = self._home / str(number)
-            place.mkdir()
+            if data and path == DATA:
+                place = data
+            place.mkdir(exist_ok=True)
             os.chown(place, 999, 999)
             self._flags += ["--volume", f"{place}:{path}"]
         self._image = tag(target)

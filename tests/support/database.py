@@ -83,10 +83,11 @@ class Database:
         images = yaml.safe_load(self.run.kubectl("get", "statefulset", CLUSTER, "-n", SPACE, "-o", "yaml"))
         image = images["spec"]["template"]["spec"]["containers"][0]["image"]
         closed = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        there = {"exec": {"command": ["true"]}, "periodSeconds": 60}
         container = {
             "name": "postgres", "image": image, "command": ["sleep", "infinity"], "envFrom": [{"secretRef": {"name": "bench-writer"}}],
             "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}, "securityContext": closed,
-            "volumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
+            "volumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}], "livenessProbe": there, "readinessProbe": there,
         }  # fmt: skip
         items = [{"key": "ca.crt", "path": "ca.crt"}]
         return {

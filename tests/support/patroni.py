@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import typing as t
+import urllib.request
 
 import apiserver
 import containers
@@ -22,6 +25,8 @@ import house
 from ansible_collections.enclii.platform.plugins.module_utils.postgres import members
 
 Obj = dict[str, t.Any]
+WRITER = house.ROOT / "bench" / "failover" / "writer.py"
+ROOM = "1g"
 NAMESPACE, NAME = "enclii-data", "postgres"
 DOMAIN = f"{NAME}-pods.{NAMESPACE}.svc"
 
@@ -61,6 +66,14 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 class Cluster:
     """start() -> members that run; stop() leaves nothing. objects: those of the role."""
 
@@ -70,7 +83,7 @@ class Cluster:
         self.pods: dict[str, containers.Container] = {}
         ports = free_ports(3 * size)
         self.ports = {name: ports[3 * at : 3 * at + 3] for at, name in enumerate(self.names)}
-        self.revisions = dict.fromkeys(self.names, "old")
+        self.volumes = {name: home / f"volume-{name}" for name in self.names}
 
     def one(self, kind: str, name: str) -> Obj:
         return next(item for item in self.objects if (item["kind"], item["metadata"]["name"]) == (kind, name))
@@ -92,14 +105,16 @@ class Cluster:
         (self.home / "etc").mkdir()
         for key, text in self.one("ConfigMap", f"{NAME}-patroni")["data"].items():
             (self.home / "etc" / key).write_text(text)
-        for name in self.names:
+        for name, volume in self.volumes.items():
+            volume.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(volume)], check=True)
             self.make(name)
         return self
 
     def make(self, name: str) -> None:
         """The pod's object, its token, and its container."""
         template = self.one("StatefulSet", NAME)["spec"]["template"]
-        labels = {**template["metadata"]["labels"], "controller-revision-hash": self.revisions[name]}
+        labels = template["metadata"]["labels"]
         pod = {"apiVersion": "v1", "kind": "Pod",
                "metadata": {**template["metadata"], "name": name, "namespace": NAMESPACE, "labels": labels},
                "spec": {**template["spec"], "nodeName": "nowhere", "volumes": [], "priorityClassName": "",
@@ -116,7 +131,8 @@ class Cluster:
             "POD_NAME": name, "PATRONI_NAME": name, "PGPORT": str(postgres),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.server.port),
             "PATRONI_RESTAPI_LISTEN": f"127.0.0.1:{rest}", "PATRONI_RESTAPI_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{rest}",
-            "PATRONI_POSTGRESQL_LISTEN": f"127.0.0.1:{postgres}", "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{postgres}",
+            "PATRONI_POSTGRESQL_LISTEN": f"127.0.0.1:{postgres}",
+            "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{name}.{DOMAIN}:{postgres}",
         }  # fmt: skip
         mounts = {
             account: "/var/run/secrets/kubernetes.io/serviceaccount", self.home / "etc": "/etc/patroni",
@@ -127,7 +143,7 @@ class Cluster:
         flags += [word for other in self.names for word in ("--add-host", f"{other}.{DOMAIN}:127.0.0.1")]
         main = next(one for one in template["spec"]["containers"] if one["name"] == "postgres")
         self.pods[name] = containers.Container(
-            "patroni", *flags, command=[*main["command"], *main["args"]], network="host"
+            "patroni", *flags, command=[*main["command"], *main["args"]], network="host", data=self.volumes[name]
         )
         self.pods[name].start()
 
@@ -194,6 +210,93 @@ class Cluster:
         states = [one["state"] for one in self.info()["members"]]
         return sorted(states) == ["running", *["streaming"] * (len(self.names) - 1)]
 
+    def metrics(self, name: str) -> dict[str, str]:
+        """What Patroni and the pod's exporter answer; the exporter as the role starts it, as an account that is not PostgreSQL's."""
+        _postgres, rest, port = self.ports[name]
+        containers_ = self.one("StatefulSet", NAME)["spec"]["template"]["spec"]["containers"]
+        exporter = next(one for one in containers_ if one["name"] == "exporter")
+        who = f"{exporter['securityContext']['runAsUser']}:999"
+        words = [*exporter["command"], *exporter["args"], f"--web.listen-address=127.0.0.1:{port}"]
+        words = [word for word in words if word != "--web.listen-address=:9187"]
+        environ = [f"{one['name']}={one['value']} port={self.ports[name][0]}" for one in exporter["env"]]
+        flags = [word for one in environ for word in ("--env", one)]
+        argv = ["podman", "--runtime", "runc", "exec", "--user", who, *flags, self.pods[name].name, *words]
+        context = ssl.create_default_context(cafile=str(self.home / "server" / "ca.crt"))
+        context.check_hostname = False  # it is asked by its address
+
+        def read(one: int) -> str:
+            with urllib.request.urlopen(f"https://127.0.0.1:{one}/metrics", context=context, timeout=10) as answer:
+                return str(answer.read().decode())
+
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                self.wait(lambda: _answers(port) or process.poll() is not None, 20)
+                assert process.poll() is None, process.communicate()[0]
+                return {"patroni": read(rest), "postgres_exporter": read(port)}
+            finally:
+                self.pods[name].run("pkill", "-f", "prometheus-postgres-exporter", user="0:0", check=False)
+                process.kill()
+
+    def grow(self, name: str, size: str) -> None:
+        """The volume's size, as a storage provider changes it: while it is in use."""
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.volumes[name])], check=True)
+
+    @contextlib.contextmanager
+    def writer(self, seconds: int) -> t.Iterator[t.Callable[[], Obj]]:
+        """A client with one commit after the other to whoever takes them. What is yielded waits for its end and says what it told.
+
+        count: how many commits were acknowledged; lost: those of them that are not there.
+        """
+        lead = self.info()["leader"]
+        self.sql(lead, "create table if not exists written (id bigint primary key)")
+        self.sql(
+            lead,
+            "do $$ begin create role writer login password 'only-in-this-test'; exception when duplicate_object then end $$",
+        )
+        self.sql(lead, "grant select, insert on written to writer")
+        first = int(self.sql(lead, "select coalesce(max(id), 0) + 1 from written"))
+        environ = {
+            "PGHOST": ",".join(f"{name}.{DOMAIN}" for name in self.names),
+            "PGPORT": ",".join(str(self.ports[name][0]) for name in self.names),
+            "PGUSER": "writer", "PGPASSWORD": "only-in-this-test", "PGDATABASE": "postgres", "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": "/etc/ca/ca.crt",
+        }  # fmt: skip
+        flags = [word for key, value in environ.items() for word in ("--env", f"{key}={value}")]
+        flags += [word for name in self.names for word in ("--add-host", f"{name}.{DOMAIN}:127.0.0.1")]
+        client = containers.Container(
+            "toolbox", *flags, "--volume", f"{self.home / 'server'}:/etc/ca:ro", network="host"
+        )
+        try:
+            argv = [
+                "podman",
+                "--runtime",
+                "runc",
+                "exec",
+                "-i",
+                client.start().name,
+                "python3",
+                "-",
+                str(seconds),
+                str(first),
+            ]
+            with (
+                WRITER.open() as source,
+                subprocess.Popen(argv, stdin=source, stdout=subprocess.PIPE, text=True) as process,
+            ):
+                assert process.stdout and process.stdout.readline() == "ready\n", "the writer could not write"
+
+                def told() -> Obj:
+                    found: Obj = json.loads(process.communicate(timeout=seconds + 60)[0])
+                    wanted = {number for first, last in found["acknowledged"] for number in range(first, last + 1)}
+                    there = self.sql(self.wait(lambda: self.info()["leader"]), "select id from written").split()
+                    return {**found, "count": len(wanted), "lost": sorted(wanted - {int(one) for one in there})}
+
+                yield told
+        finally:
+            client.stop()
+
     def stop(self) -> None:
         for one in self.pods.values():
             one.stop()
+        for volume in self.volumes.values():
+            subprocess.run(["umount", "--lazy", str(volume)], check=False)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import typing as t
 
 import containers
@@ -48,6 +49,21 @@ def server_programs() -> pathlib.Path:
     """Directory of PostgreSQL's programs as seen from the root."""
     found = sorted(root().glob("usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return pathlib.Path("/") / found[-1].parent.relative_to(root())
+
+
+def place(prefix: str, *, disk: bool = False) -> pathlib.Path:
+    """A directory for pods, which clear() takes away. disk: what is written there is kept there and not in memory, where nobody waits."""
+    home = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+    if not disk:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8g", "tmpfs", str(home)], check=True)
+    home.chmod(0o755)
+    return home
+
+
+def clear(home: pathlib.Path) -> None:
+    if os.path.ismount(home):
+        subprocess.run(["umount", "--lazy", str(home)], check=False)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _root_of(process: pathlib.Path) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import shutil
-import tempfile
 import typing as t
 from datetime import UTC, datetime
 
@@ -42,8 +40,7 @@ class Server:
     """start() -> running; stop() leaves nothing. Superuser postgres is trusted, everybody else needs a password."""
 
     def __init__(self) -> None:
-        self._place = pathlib.Path(tempfile.mkdtemp(prefix="enclii-pg-"))
-        self._place.chmod(0o755)
+        self._place = pods.place("enclii-pg-")
         self.pod = pods.Pod(self._place, "pod")
         self.environ = {"PGHOST": "/run/postgresql", "PGPORT": "5432", "PGUSER": "postgres", "LC_ALL": "C.UTF-8"}
 
@@ -68,7 +65,7 @@ class Server:
             self._run("pg_ctl", "-D", f"{HOME}/pg", "-m", "immediate", "stop")
         finally:
             self.pod.remove()
-            shutil.rmtree(self._place)
+            pods.clear(self._place)
 
     @staticmethod
     @contextlib.contextmanager

@@ -99,6 +99,16 @@ def _not_taken(subject: str, told: Obj, job: str) -> KubeError:
     )
 
 
+def _system_id(client: Client, place: jobs.Place) -> str:
+    """The database's, as Patroni keeps it since its birth; or nothing."""
+    name = f"{place.cluster}-config"
+    try:
+        found = client.find(f"/api/v1/namespaces/{place.namespace}/configmaps/{name}")
+    except ApiError as error:
+        raise explain(error, f"ConfigMap {place.namespace}/{name}", "", verb="get configmaps") from error
+    return str((((found or {}).get("metadata") or {}).get("annotations") or {}).get("initialize") or "")
+
+
 def backup_info(
     params: Params, environ: Mapping[str, str], *, clock: Clock | None = None, token: Token = secrets.token_hex
 ) -> Obj:
@@ -108,13 +118,14 @@ def backup_info(
     client = Client(load_login(params, environ), clock=clock or Clock())
     try:
         body = jobs.looking(jobs.pattern(client, place, "full"), place.cluster, token(4), seconds)
+        system_id = str(params["system_id"]) or _system_id(client, place)
         told = jobs.run(client, body, float(seconds), keep=False)
     finally:
         client.close()
     limits = repository.Limits(
         float(params["max_age_full"]), float(params["max_age"]), float(params["max_age_archive"])
     )
-    found = repository.judge(told, place.cluster, limits, system_id=str(params["system_id"]))
+    found = repository.judge(told, place.cluster, limits, system_id=system_id)
     if params["require"] and found["state"] != repository.OK:
         raise KubeError(
             f"Backups of {place.namespace}/{place.cluster}",

@@ -32,6 +32,11 @@ _WORDS: Sequence[tuple[str, str, str]] = (
     ),
     ("CryptoError", "wrong-key", "Bring back the passphrase that the repository was made with"),
     ("key/value found outside of section", "wrong-key", "Bring back the passphrase that the repository was made with"),
+    (
+        "do not match the database",
+        "other-cluster",
+        "It holds the backups of another database: leave them, and give this cluster another bucket or name",
+    ),
     ("secrets of the repository", "secret-missing", "Run playbooks/secrets.yml"),
     ("HostConnectError", "unreachable", "See whether the S3 server runs, and whether flow postgres-s3 leads to it"),
     ("unable to get address", "unreachable", "See whether the endpoint's name is known to the cluster's DNS"),

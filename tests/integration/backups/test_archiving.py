@@ -13,7 +13,7 @@ import typing as t
 
 import backups
 
-from ansible_collections.enclii.platform.plugins.module_utils.postgres.repository import Limits, judge
+from ansible_collections.enclii.platform.plugins.module_utils.postgres.repository import Limits, explain, judge
 
 Obj = dict[str, t.Any]
 
@@ -26,8 +26,7 @@ def names(found: Obj) -> set[str]:
     return {one["name"] for one in found["findings"]}
 
 
-def test_an_outage_of_the_store_loses_nothing(own_site: backups.Site) -> None:
-    site = own_site
+def test_an_outage_of_the_store_loses_nothing(site: backups.Site) -> None:
     assert site.take()["ok"]
     site.store.pause()
     segments = [site.write() for _ in range(6)]
@@ -42,6 +41,27 @@ def test_an_outage_of_the_store_loses_nothing(own_site: backups.Site) -> None:
     found = judged(site)
     assert found["state"] == "ok", found["findings"]
     assert found["archive"]["gaps"] == []
+
+
+def test_another_cluster_is_refused_and_the_repository_stays_as_it_was(own_site: backups.Site) -> None:
+    site = own_site
+    assert site.take()["ok"]
+    mine = judged(site)
+    site.begin_anew()
+    refused = site.take()
+    assert not refused["ok"]
+    name, step = explain(refused["cause"])
+    assert name == "other-cluster" and "bucket" in step, refused
+    site.write()
+    deadline = time.monotonic() + 30
+    while site.sql("SELECT failed_count FROM pg_stat_archiver") == "0":
+        assert time.monotonic() < deadline, site.log()[-2000:]
+        time.sleep(0.2)
+    assert site.sql("SELECT archived_count FROM pg_stat_archiver") == "0"
+    found = judged(site)
+    assert (labels(found), found["archive"]["ranges"]) == (labels(mine), mine["archive"]["ranges"])
+    other = site.sql("SELECT system_identifier FROM pg_control_system()")
+    assert names(judge(site.info(), "postgres", Limits(), system_id=other)) == {"other-cluster"}
 
 
 def test_wal_that_is_thrown_away_is_found(impatient_site: backups.Site) -> None:
@@ -64,9 +84,13 @@ def test_wal_that_is_thrown_away_is_found(impatient_site: backups.Site) -> None:
     assert " to " in gap, "all that waited is thrown away, and not only what is too much"
 
 
-def test_a_backup_that_was_killed_is_no_backup(own_site: backups.Site) -> None:
-    site = own_site
-    first = site.take()
+def labels(found: Obj) -> list[str]:
+    return [one["label"] for one in found["backups"]]
+
+
+def test_a_backup_that_was_killed_is_no_backup(site: backups.Site) -> None:
+    site.take()
+    before = labels(judged(site))
     site.sql("CREATE TABLE big AS SELECT g, md5(g::text) || md5((g + 1)::text) FROM generate_series(1, 1500000) g")
     site.archived(site.write())
     running = site.job.start(
@@ -77,21 +101,20 @@ def test_a_backup_that_was_killed_is_no_backup(own_site: backups.Site) -> None:
         assert time.monotonic() < deadline
     site.job.kill(running)
     found = judged(site)
-    assert [one["label"] for one in found["backups"]] == [first["label"]]
+    assert labels(found) == before
     assert found["state"] == "ok"
     assert any("broken off" in one for one in found["notices"])
     # The lock of the one that was killed goes by itself, and the next one takes what is there already.
     second = site.take("full")
     assert second["ok"], second
     found = judged(site)
-    assert [one["label"] for one in found["backups"]] == [first["label"], second["label"]]
+    assert labels(found) == [*before, second["label"]]
     assert found["unfinished"] == []
 
 
-def test_the_second_of_two_waits_for_the_first(own_site: backups.Site) -> None:
-    site = own_site
+def test_the_second_of_two_waits_for_the_first(site: backups.Site) -> None:
     site.take()
-    site.sql("CREATE TABLE big AS SELECT g, md5(g::text) || md5((g + 1)::text) FROM generate_series(1, 500000) g")
+    site.sql("CREATE TABLE other AS SELECT g, md5(g::text) || md5((g + 1)::text) FROM generate_series(1, 500000) g")
     told: list[Obj] = []
     threads = [threading.Thread(target=lambda kind=kind: told.append(site.take(kind))) for kind in ("full", "full")]
     for thread in threads:
@@ -102,8 +125,8 @@ def test_the_second_of_two_waits_for_the_first(own_site: backups.Site) -> None:
     assert len({one["label"] for one in told}) == 2
 
 
-def test_the_server_learns_of_renewed_certificates(own_site: backups.Site) -> None:
-    site = own_site
+def test_the_server_learns_of_renewed_certificates(site: backups.Site) -> None:
+    """The last here: it ends the server."""
     assert site.take()["ok"]
     server = site.processes[-1]
     site.renew_certificates()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import backups
@@ -66,6 +67,22 @@ def test_a_job_that_looks_goes_whatever_happens(api: Api) -> None:
     with pytest.raises(KubeError, match="has not ended after 1 s"):
         front.backup_info(api.params(**LOOK), HOME)
     assert [one for one in api.jobs() if not one["metadata"].get("deletionTimestamp")] == []
+
+
+def test_backups_must_be_of_the_cluster_that_runs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.loads((backups.ROOT / "tests/unit/plugins/postgres/recorded.json").read_text())["sound"]
+    monkeypatch.setattr(jobs, "run", lambda *_words, **_more: told)  # there are no nodes
+
+    def found() -> set[str]:
+        return {
+            one["name"] for one in front.backup_info(api.params(**{**LOOK, "max_age_archive": 0.0}), HOME)["findings"]
+        }
+
+    before = found()
+    api.server.kubectl("create", "configmap", "postgres-config", "-n", api.space)
+    assert found() == before
+    api.server.kubectl("annotate", "configmap", "postgres-config", "-n", api.space, "initialize=77")
+    assert found() == {*before, "other-cluster"}
 
 
 def test_check_mode_makes_nothing(api: Api) -> None:

@@ -11,7 +11,7 @@ import typing as t
 import backups
 import pytest
 
-from ansible_collections.enclii.platform.plugins.module_utils.postgres.repository import Limits, judge
+from ansible_collections.enclii.platform.plugins.module_utils.postgres.repository import Limits, explain, judge
 
 Obj = dict[str, t.Any]
 
@@ -120,7 +120,7 @@ def test_a_wrong_secret_is_named(site: backups.Site, taken: list[Obj], secret: s
         site.secrets(site.job)
     found = judged(told)
     assert names(found) == {name}, found
-    assert not refused["ok"]
+    assert not refused["ok"] and explain(refused["cause"])[0] == name, refused
     for text in (str(told), str(refused), str(found)):
         assert "canary" not in text
         assert site.store.access_key not in text

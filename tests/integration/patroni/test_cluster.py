@@ -14,6 +14,7 @@ import subprocess
 import time
 
 import apiserver
+import containers
 import patroni
 import pytest
 
@@ -105,22 +106,48 @@ def test_the_account_changes_nothing_of_a_pod_but_role_and_status(cluster: patro
     assert "denied" in patch(mine, image) or "Forbidden" in patch(mine, image) or "Invalid" in patch(mine, image)
 
 
-def test_a_switchover_and_the_label_of_a_leader_that_is_gone(cluster: patroni.Cluster) -> None:
+def test_a_switchover_and_the_label_of_a_leader_that_is_gone_under_writes(cluster: patroni.Cluster) -> None:
     old = leader(cluster)
     chosen = next(name for name in cluster.names if name != old)
-    cluster.ctl(old, "switchover", patroni.NAME, "--leader", old, "--candidate", chosen, "--force")
-    assert leader(cluster) == chosen
-    # one whose node is dead: its container is gone, its pod says primary for ever
-    cluster.pods[chosen].stop()
-    started = time.monotonic()
-    cluster.wait(lambda: cluster.info()["leader"] not in ("", chosen), 60)
-    lead = cluster.info()["leader"]
-    cluster.wait(lambda: [name for name, role in cluster.labels().items() if role == "primary"] == [lead], 20)
-    assert cluster.labels()[chosen] == "stale-primary"
-    assert time.monotonic() - started < 60
-    cluster.server.kubectl("delete", "pod", chosen, "-n", patroni.NAMESPACE, "--grace-period=0", "--force")
-    cluster.make(chosen)
-    cluster.wait(cluster.streaming)
+    with cluster.writer(45) as told:
+        cluster.ctl(old, "switchover", patroni.NAME, "--leader", old, "--candidate", chosen, "--force")
+        assert leader(cluster) == chosen
+        cluster.wait(lambda: "quorum" in cluster.sql(chosen, "select min(sync_state) from pg_stat_replication"), 30)
+        # one whose node is dead: its container is gone, its pod says primary for ever
+        cluster.pods[chosen].stop()
+        started = time.monotonic()
+        lead = cluster.wait(lambda: (found := cluster.info()["leader"]) != chosen and found, 60)
+        cluster.wait(lambda: [name for name, role in cluster.labels().items() if role == "primary"] == [lead], 20)
+        assert cluster.labels()[chosen] == "stale-primary"
+        assert time.monotonic() - started < 60
+        cluster.server.kubectl("delete", "pod", chosen, "-n", patroni.NAMESPACE, "--grace-period=0", "--force")
+        cluster.make(chosen)
+        cluster.wait(cluster.streaming)
+        found = told()
+    assert found["lost"] == [] and found["count"] > 500, found
+    assert found["gap"] < 40, found
+
+
+def test_full_volumes_stop_writes_and_lose_nothing(cluster: patroni.Cluster) -> None:
+    """All at once, as replicas fill up with their leader; then every volume grows, and nobody does anything else."""
+    lead = leader(cluster)
+    before = {name: pod.state() for name, pod in cluster.pods.items()}
+    with cluster.writer(30) as told:
+        for name in cluster.names:
+            cluster.pods[name].shell(f"dd if=/dev/zero of={containers.DATA}/filler bs=1M || true")
+        # more WAL than there is room for, which PostgreSQL does not survive
+        more = "select pg_logical_emit_message(true, 'full', repeat('x', 10000000))"
+        cluster.wait(lambda: cluster.sql(lead, more, check=False) and "PANIC" in cluster.pods[lead].logs(), 60)
+        assert "pg_wal/xlogtemp" in cluster.pods[lead].logs()
+        for name in cluster.names:
+            cluster.grow(name, "2g")
+        lead = leader(cluster)
+        found = told()
+    assert found["lost"] == [] and found["count"] > 300, found
+    cluster.sql(lead, more)
+    assert {name: pod.state() for name, pod in cluster.pods.items()} == before
+    for name in cluster.names:
+        cluster.pods[name].run("rm", f"{containers.DATA}/filler")
 
 
 def test_certificates_are_taken_over_and_no_client_fails(cluster: patroni.Cluster) -> None:

@@ -8,13 +8,14 @@ The programs are those of our images; see tests/support/pods.py. Nothing runs as
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
+import time
 import typing as t
 import uuid
 
@@ -42,16 +43,15 @@ Obj = dict[str, t.Any]
 class Machine:
     """A pod for all: live clusters and proofs, each in a directory of its own. home: as programs see it; base: as tests see it."""
 
-    def __init__(self) -> None:
-        self._place = pathlib.Path(tempfile.mkdtemp(prefix="enclii-proof-"))
-        self._place.chmod(0o755)
+    def __init__(self, *, disk: bool = False) -> None:
+        self._place = pods.place("enclii-proof-", disk=disk)
         self.pod = pods.Pod(self._place, "pod")
         self.home = pathlib.Path("/var/lib/postgresql/data")
         self.base = self.pod.root / self.home.relative_to("/")
 
     def remove(self) -> None:
         self.pod.remove()
-        shutil.rmtree(self._place, ignore_errors=True)
+        pods.clear(self._place)
 
     def own(self, path: pathlib.Path) -> None:
         """Give it to who runs the programs."""
@@ -75,11 +75,12 @@ def configuration(machine: Machine, name: str, data: str, **more: str) -> pathli
         "repo1-path": str(machine.home / name / "repo"),
         "repo1-cipher-type": "aes-256-cbc", "repo1-bundle": "y", "repo1-block": "y", "compress-type": "zst", "start-fast": "y",
         "repo1-retention-full": "9", "log-level-file": "off", "lock-path": str(machine.home / name / "lock"),
-        # what is damaged stays so, and a test need not wait for it
-        "job-retry-interval": "0", "io-timeout": "5", **more,
+        "job-retry-interval": "0", **more,  # what is damaged stays so, and a test need not wait for it
     }  # fmt: skip
     told = "\n".join(f"{key}={value}" for key, value in options.items())
-    sections = f"[global]\n{told}\n\n[{STANZA}]\npg1-path={data}\npg1-port=5499\npg1-socket-path={machine.home / 'origin' / 's'}\n"
+    sections = (
+        f"[global]\n{told}\n\n[{STANZA}]\npg1-path={data}\npg1-port=5499\npg1-socket-path={machine.home / name / 's'}\n"
+    )
     return machine.write(f"{name}/pgbackrest.conf", sections)
 
 
@@ -88,7 +89,7 @@ class Origin:
 
     def __init__(self, machine: Machine, name: str = "origin") -> None:
         self.machine, self.name = machine, name
-        self.home = machine.home / name
+        self.home, self.place = machine.home / name, machine.base / name
         self.data, self.sockets = self.home / "pg", self.home / "s"
         for one, text in {
             "s3-key": "key",
@@ -111,11 +112,26 @@ class Origin:
     def init(self) -> None:
         how = ("-k", "-U", USER, "--auth=peer", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8")
         self.machine.pod.run("initdb", "-D", self.data, *how)
+        self.configure()
+
+    def take(self, what: str, other: Origin) -> None:
+        """A copy of another one's repository, or of its files."""
+        shutil.rmtree(self.place / what, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(other.place / what), str(self.place / what)], check=True)
+
+    def follow(self, other: Origin) -> None:
+        """What takes over from another one that is gone: made from its repository, a copy of which it goes on with."""
+        self.take("repo", other)
+        wal = f"{PGBACKREST} --stanza={STANZA} archive-get %f %p"
+        self.pgbackrest(f"--recovery-option=restore_command={wal}", "restore")
+        self.configure()
+
+    def configure(self) -> None:
         lines = [
             "port=5499", "listen_addresses=''", f"unix_socket_directories='{self.sockets}'", "archive_mode=on", "fsync=off",
             f"archive_command='{PGBACKREST} --stanza={STANZA} archive-push %p'", "max_connections=130",
         ]  # fmt: skip
-        config = self.machine.base / self.name / "pg" / "postgresql.conf"
+        config = self.place / "pg" / "postgresql.conf"
         config.write_text(config.read_text() + "\n".join(lines) + "\n")
 
     def start(self) -> None:
@@ -140,7 +156,14 @@ class Origin:
             if there >= name:
                 return there
             self.sql("select pg_sleep(0.05)")
-        raise RuntimeError(f"{name} was not archived: " + (self.machine.base / self.name / "log").read_text()[-2000:])
+        raise RuntimeError(f"{name} was not archived: " + (self.place / "log").read_text()[-2000:])
+
+    def until(self, holds: str) -> None:
+        for _ in range(600):
+            if self.sql(holds) == "t":
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"not yet: {holds}: " + (self.place / "log").read_text()[-2000:])
 
     def backup(self, kind: str) -> str:
         self.pgbackrest(f"--type={kind}", "backup")
@@ -155,9 +178,10 @@ class Copy:
         self.home = machine.base / name
         self.home.mkdir()
         for one in ("repo", "secrets"):
-            subprocess.run(["cp", "-a", str(machine.base / origin.name / one), str(self.home / one)], check=True)
+            subprocess.run(["cp", "-a", str(origin.place / one), str(self.home / one)], check=True)
         (self.home / "work").mkdir()
         self.config = configuration(machine, name, str(machine.home / name / "unused"))
+        self.more: dict[str, str] = {}
         machine.own(self.home)
 
     def files(self, pattern: str) -> list[pathlib.Path]:
@@ -180,6 +204,7 @@ class Copy:
         return {
             "PGBACKREST_CONFIG": str(self.config),
             "ENCLII_BACKUP_SECRETS": str(self.machine.home / self.name / "secrets"),
+            **self.more,
         }
 
     def prove(self, **request: t.Any) -> Obj:
@@ -238,11 +263,53 @@ def origin(machine: Machine) -> t.Iterator[tuple[Origin, Obj]]:
     yield one, told
 
 
+@pytest.fixture(scope="session")
+def promoted(machine: Machine, origin: tuple[Origin, Obj]) -> tuple[Origin, Obj]:
+    """After a failover: who took over has written on in a timeline of its own, and there is no backup of that yet."""
+    one = Origin(machine, "promoted")
+    try:
+        one.follow(origin[0])
+        one.start()
+        one.until("select not pg_is_in_recovery()")
+        one.sql("insert into items select g, 'after the failover' from generate_series(20201, 20300) g", "app")
+        one.archived()
+        marked = one.mark()
+        last = one.archived()
+    finally:
+        one.stop()
+    return one, {"marked": marked, "label": origin[1]["label"], "last": last}
+
+
+@pytest.fixture(scope="session")
+def ill(machine: Machine) -> t.Iterator[tuple[Origin, Obj]]:
+    """A live cluster that is damaged itself, so that its backups are as they should be and yet no good."""
+    one = Origin(machine, "ill")
+    try:
+        one.init()
+        one.start()
+        one.pgbackrest("stanza-create")
+        one.sql("create table lied (id int); insert into lied select generate_series(1, 1000)")
+        # an index that does not hold what it should, as after a change of collation
+        one.sql(
+            "create function f(int) returns int immutable language sql as 'select $1'; create index on lied (f(id))"
+        )
+        one.sql("create or replace function f(int) returns int immutable language sql as 'select -$1'")
+        # a table in a schema that is gone
+        one.sql("create schema gone; create table gone.dangling (id int)")
+        one.sql("delete from pg_namespace where nspname = 'gone'")
+        one.backup("full")
+        last = one.archived()
+        marked = one.mark()
+    finally:
+        one.stop()
+    yield one, {"marked": marked, "last": last}
+
+
 _numbers = itertools.count()
 
 
-@pytest.fixture
-def copy(machine: Machine, origin: tuple[Origin, Obj]) -> t.Iterator[Copy]:
+@contextlib.contextmanager
+def copied(machine: Machine, origin: tuple[Origin, Obj]) -> t.Iterator[Copy]:
     one, told = origin
     base = {
         "stanza": STANZA,
@@ -253,6 +320,24 @@ def copy(machine: Machine, origin: tuple[Origin, Obj]) -> t.Iterator[Copy]:
     made = Copy(machine, one, f"copy-{next(_numbers)}", base)
     yield made
     shutil.rmtree(made.home, ignore_errors=True)
+
+
+@pytest.fixture
+def copy(machine: Machine, origin: tuple[Origin, Obj]) -> t.Iterator[Copy]:
+    with copied(machine, origin) as one:
+        yield one
+
+
+@pytest.fixture
+def copy_after_failover(machine: Machine, promoted: tuple[Origin, Obj]) -> t.Iterator[Copy]:
+    with copied(machine, promoted) as one:
+        yield one
+
+
+@pytest.fixture
+def copy_of_ill(machine: Machine, ill: tuple[Origin, Obj]) -> t.Iterator[Copy]:
+    with copied(machine, ill) as one:
+        yield one
 
 
 # -- the objects, and an API server without nodes -------------------------------------------------

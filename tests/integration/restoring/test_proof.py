@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
 import typing as t
 
-from .conftest import Copy, Machine, Obj, Origin
+from .conftest import PGBACKREST, STANZA, Copy, Machine, Obj, Origin, copied
 
 Told = tuple[Origin, Obj]
 
@@ -187,6 +186,120 @@ def test_backup_of_another_cluster(copy: Copy, machine: Machine) -> None:
     assert failure(copy.prove(system_id=mine))["name"] == "other_cluster"
 
 
+# -- after a failover -----------------------------------------------------------------------------
+
+
+def test_recovery_goes_over_to_the_timeline_of_who_took_over(copy_after_failover: Copy, promoted: Told) -> None:
+    told = copy_after_failover.prove()
+    assert told["verdict"] == "PASS", told
+    assert (told["facts"]["timeline"], told["facts"]["restored_timeline"]) == (2, 3)
+    assert told["facts"]["last_wal"] == promoted[1]["last"] and told["figures"]["rows_counted"] == 20300
+
+
+def test_to_a_mark_of_who_took_over(copy_after_failover: Copy, promoted: Told) -> None:
+    assert copy_after_failover.prove(**at_mark(promoted[1]))["verdict"] == "PASS"
+
+
+def test_missing_wal_where_timelines_meet(copy_after_failover: Copy) -> None:
+    first = copy_after_failover.files("archive/*/*/00000002*/*-*")[0]
+    first.unlink()
+    found = failure(copy_after_failover.prove())
+    assert found["name"] == "missing_wal" and first.name[:24] in found["object"]
+
+
+def test_missing_history(copy_after_failover: Copy) -> None:
+    copy_after_failover.files("archive/*/*/00000002.history")[0].unlink()
+    found = failure(copy_after_failover.prove())
+    assert found["name"] == "missing_wal" and found["object"] == "WAL 00000002.history"
+
+
+def test_an_old_primary_that_nobody_stopped_backs_up_what_nobody_needs(
+    machine: Machine, origin: Told, promoted: Told
+) -> None:
+    old = Origin(machine, "old")
+    try:
+        old.take("pg", origin[0])
+        old.take("repo", promoted[0])
+        old.configure()
+        old.start()
+        old.archived()
+        label = old.backup("full")
+    finally:
+        old.stop()
+    with copied(machine, (old, promoted[1])) as copy:
+        found = failure(copy.prove())
+    assert found["name"] == "wrong_timeline" and label in found["object"]
+
+
+# -- damaged before it was backed up --------------------------------------------------------------
+
+
+def test_what_the_live_cluster_has_wrong_itself_is_found(copy_of_ill: Copy) -> None:
+    told = copy_of_ill.prove()
+    assert told["verdict"] == "FAIL"
+    names = {one["name"]: one for one in told["failures"]}
+    assert {"amcheck", "dump"} <= set(names), told
+    assert "lied" in names["amcheck"]["cause"] and "gone" not in names["amcheck"]["cause"]
+
+
+def test_pages_that_were_bad_already(copy_of_ill: Copy, machine: Machine, ill: Told) -> None:
+    one = Origin(machine, "bad")
+    one.follow(ill[0])
+    one.start()
+    try:
+        one.until("select not pg_is_in_recovery()")
+        path = one.place / "pg" / one.sql("select pg_relation_filepath('lied')")
+        one.stop()
+        content = bytearray(path.read_bytes())
+        content[8000] ^= 0x01
+        path.write_bytes(bytes(content))
+        one.start()
+        label = one.backup("full")
+        last = one.archived()
+    finally:
+        one.stop()
+    with copied(machine, (one, {**ill[1], "last": last})) as copy:
+        found = failure(copy.prove())
+    assert found["name"] == "damaged_file" and label in found["object"] and "wrong checksums" in found["cause"]
+
+
+def test_wal_that_ends_too_early(copy: Copy, machine: Machine, origin: Told) -> None:
+    """It was archived with this content, so that no checksum tells; recovery takes it for the end of all WAL."""
+    names = sorted(one.name[:24] for one in copy.files("archive/*/*/*/*-*") if one.name[:24] < origin[1]["last"])
+    place = f"{machine.home}/{copy.name}/{names[-1]}"
+    pgbackrest = (PGBACKREST, f"--stanza={STANZA}", f"--pg1-path={origin[0].data}")
+    machine.pod.run(*pgbackrest, "archive-get", names[-1], place, **copy.environment)
+    copy.segment(names[-1]).unlink()
+    content = (machine.base / copy.name / names[-1]).read_bytes()
+    (machine.base / copy.name / names[-1]).write_bytes(content[:100] + bytes(len(content) - 100))
+    machine.pod.run(*pgbackrest, "archive-push", place, **copy.environment)
+    found = failure(copy.prove())
+    assert found["name"] == "ended_early" and origin[1]["last"] in found["object"]
+
+
+def test_damage_in_another_backup_is_found_where_all_is_read(copy: Copy, origin: Told) -> None:
+    """pgBackRest's verify ends with 0 whatever it finds."""
+    words = ("--output=text", "verify")
+    copy.flip(copy.files(f"backup/postgres/{origin[1]['label']}/bundle/1")[0])
+    full = origin[1]["label"].partition("_")[0]
+    verify = (PGBACKREST, f"--stanza={STANZA}", *words)
+    assert copy.machine.pod.run(*verify, check=False, **copy.environment).returncode == 0
+    assert copy.prove(set=full, manifest=None)["failures"] == []
+    assert failure(copy.prove(set=full, manifest=None, verify="all"))["name"] == "damaged_file"
+
+
+# -- what keeps it from beginning -----------------------------------------------------------------
+
+
+def test_a_server_that_does_not_start_is_told_by_its_own_words(copy: Copy) -> None:
+    found = failure(copy.prove(shared_buffers="900TB"))
+    assert found["name"] == "start_failed" and "shared_buffers" in found["cause"]
+
+
+def test_time_that_runs_out(copy: Copy) -> None:
+    assert failure(copy.prove(deadline=1))["name"] == "deadline"
+
+
 # -- killed ---------------------------------------------------------------------------------------
 
 
@@ -206,16 +319,11 @@ def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Ma
 def test_what_a_killed_one_left_the_next_takes_away(copy: Copy, machine: Machine) -> None:
     argv = machine.pod.argv(*copy.argv())
     with subprocess.Popen(
-        argv,
-        env=machine.pod.environ(**copy.environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
+        argv, env=machine.pod.environ(**copy.environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         until = time.monotonic() + 60
         while "pgdata" not in copy.left() and time.monotonic() < until:
             time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)  # as a container ends: with all that is in it
-        process.wait()
+        machine.pod.kill(process)
     assert "pgdata" in copy.left()
     assert copy.prove()["verdict"] == "PASS"

@@ -94,10 +94,19 @@ def test_what_the_live_cluster_has_archived_last_is_needed_too() -> None:
     )
     assert wanted[-1] == "000000010000000000000005"
     # of an older timeline it says nothing
-    wanted, _ = proof.needed(
-        one, {"type": "latest"}, archive("000000010000000000000003"), {}, "000000020000000000000009"
-    )
-    assert wanted[-1] == "000000010000000000000003"
+    there = archive("000000010000000000000003", "000000020000000000000004")
+    wanted, final = proof.needed(one, {"type": "latest"}, there, {2: "1\t0/4000100\tx\n"}, "000000010000000000000009")
+    assert (wanted[-1], final) == ("000000020000000000000004", 2)
+
+
+@pytest.mark.parametrize("archived", ["", "000000020000000000000004"])
+def test_a_timeline_without_its_history_is_missing_wal(archived: str) -> None:
+    """Whether its WAL is there, or the live cluster says that it was archived."""
+    one = backup("000000010000000000000003", "000000010000000000000003")
+    there = archive("000000010000000000000003", *([] if archived else ["000000020000000000000004"]))
+    with pytest.raises(proof.Failed) as caught:
+        proof.needed(one, {"type": "latest"}, there, {}, archived)
+    assert caught.value.told["object"] == "WAL 00000002.history"
 
 
 def test_a_position_needs_wal_up_to_it() -> None:
