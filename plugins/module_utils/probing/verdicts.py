@@ -20,7 +20,7 @@ OK, OPEN, CLOSED, UNKNOWN = "ok", "open", "closed", "unknown"
 DIFFERS, NOTICE = "differs", "notice"
 PASS, FAIL = "PASS", "FAIL"
 WALLS = "enclii.dev/walls"
-_NOT_LEARNED = "the run's own policy, which opens one port more, did not open it either: the network had not learned of both pods in time"
+_NOT_OPENED = "the run's own policy, which opens one port more, did not open it either"
 _SHOWN = 4  # examples in one finding
 Obj = dict[str, t.Any]
 
@@ -32,6 +32,14 @@ class Verdict:
     number: int
     verdict: str
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What connections of the run got to: places, and (node, node) ways between its own pods."""
+
+    places: frozenset[str]
+    ways: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,14 @@ class Walls:
 
 
 def judge_all(made: Design, outcome: Outcome, walls: Walls) -> list[Verdict]:
-    alive = {made.tasks[number].aim.place for number, result in outcome.results.items() if result.outcome == CONNECTED}
+    told = [(made.tasks[number], result) for number, result in outcome.results.items()]
+    reached = Reached(
+        frozenset(task.aim.place for task, result in told if result.outcome == CONNECTED),
+        frozenset(
+            _way(task, outcome) for task, result in told
+            if task.aim.prober and task.source != API_SERVER and CONNECTED in (result.outcome, result.gauge)
+        ),
+    )  # fmt: skip
     verdicts = []
     for number, task in enumerate(made.tasks):
         if task.flow == WITNESS or number in outcome.moot:
@@ -57,13 +72,13 @@ def judge_all(made: Design, outcome: Outcome, walls: Walls) -> list[Verdict]:
         result = outcome.results.get(number)
         if task.aim.kind == "metadata" and (result is None or result.outcome != CONNECTED):
             continue  # nothing says that it is there at all; only that somebody reaches it is worth telling
-        verdict, why = _judge(task, number, result, alive, outcome, walls)
+        verdict, why = _judge(task, number, result, reached, outcome, walls)
         verdicts.append(Verdict(number, verdict, why))
     return verdicts
 
 
 def _judge(
-    task: Task, number: int, result: Result | None, alive: set[str], outcome: Outcome, walls: Walls
+    task: Task, number: int, result: Result | None, reached: Reached, outcome: Outcome, walls: Walls
 ) -> tuple[str, str]:
     if result is None:
         return UNKNOWN, outcome.skipped.get(number, "it was not tried")
@@ -74,16 +89,30 @@ def _judge(
     if result.outcome == ERROR and result.note == "somebody else answered":
         return UNKNOWN, f"somebody else answered at the address of {task.aim.title}"
     if task.expected:
-        return _not_reached(task, result, source, target, alive, walls)
-    if task.aim.place not in alive:
+        return _not_reached(task, result, source, target, reached, outcome, walls)
+    if task.aim.place not in reached.places:
         return UNKNOWN, f"nothing reached {task.aim.place} in this run, so nothing proves that it is alive"
     if task.aim.prober and result.gauge != CONNECTED:
-        return UNKNOWN, _NOT_LEARNED
+        return UNKNOWN, _not_opened(_way(task, outcome), reached)
     return OK, ""
 
 
+def _way(task: Task, outcome: Outcome) -> tuple[str, str]:
+    return outcome.states[task.source].node, outcome.states[task.aim.prober].node
+
+
+def _not_opened(way: tuple[str, str], reached: Reached) -> str:
+    """Whether a network is slow with its policies, or carries nothing between two nodes."""
+    if way in reached.ways:
+        return f"{_NOT_OPENED}: the network had not learned of both pods in time"
+    return (
+        f"{_NOT_OPENED}, and nothing else of this run got from node {way[0]} to node {way[1]}: see whether the network carries "
+        f"pods between them (routes, tunnels, the log of its agent on both)"
+    )
+
+
 def _not_reached(
-    task: Task, result: Result, source: Pod | str, target: Pod | str, alive: set[str], walls: Walls
+    task: Task, result: Result, source: Pod | str, target: Pod | str, reached: Reached, outcome: Outcome, walls: Walls
 ) -> tuple[str, str]:
     told = walls.live_judge.judge(source, target, task.aim.port, task.aim.protocol)
     if not told.allowed:
@@ -92,8 +121,8 @@ def _not_reached(
     if result.outcome == DNS_FAILED:
         return CLOSED, f"{place} answers, but not with the address of the API server's Service ({how})"
     if task.aim.prober and task.source != API_SERVER and result.gauge != CONNECTED:
-        return UNKNOWN, _NOT_LEARNED
-    if place in alive or result.gauge == CONNECTED:
+        return UNKNOWN, _not_opened(_way(task, outcome), reached)
+    if place in reached.places or result.gauge == CONNECTED:
         return CLOSED, (
             f"the policies allow it, and it does not get through ({how}), although the target is reached otherwise: look at what "
             f"else filters on the way, and whether the network has taken over the policies"

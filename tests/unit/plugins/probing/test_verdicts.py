@@ -231,6 +231,25 @@ def test_a_denial_counts_only_where_the_network_knows_both_pods() -> None:
     assert "had not learned of both pods" in one.why
 
 
+def test_two_nodes_between_which_nothing_gets_through_are_named() -> None:
+    """A missing route is no policy: it is told by the nodes, once, however many pairs it concerns."""
+    world = World()
+    states = world.outcome.states
+    witness = states["app/witness"].node
+    ends = ("w2", "w1") if witness == "w1" else ("w1", "w2")
+    for number, task in enumerate(world.made.tasks):
+        if (
+            task.aim.prober
+            and task.source in states
+            and (states[task.source].node, states[task.aim.prober].node) == ends
+        ):
+            world.outcome.results[number] = Result("timeout", 1.0, gauge="timeout")
+    (found,) = [one for one in world.findings() if "did not open it" in one]
+    assert (
+        f"nothing else of this run got from node {ends[0]} to node {ends[1]}: see whether the network carries" in found
+    )
+
+
 @pytest.mark.parametrize(
     ("outcome", "gauge", "verdict"),
     [("timeout", "connected", "closed"), ("timeout", "timeout", "unknown"), ("error", "connected", "unknown")],
