@@ -57,6 +57,12 @@ def database(base: Database) -> Database:
     return base
 
 
+def evidence(database: Database, kind: str) -> Obj:
+    """The newest of its kind."""
+    found = [one for one in database.run.get("evidence", "-n", "enclii-system")["items"] if one["spec"]["kind"] == kind]
+    return dict(max(found, key=lambda one: one["metadata"]["name"])["spec"])
+
+
 def test_nothing_is_left_to_do(database: Database) -> None:
     run = platform(database.run)
     assert changes(run) == 0
@@ -74,9 +80,29 @@ def test_members_are_on_different_nodes_and_only_as_privileged_as_others(databas
 def test_the_first_backup_is_there_and_counts_as_evidence(database: Database) -> None:
     run = database.run.playbook("backup", "-e", "patroni_backup_type=none", database=True).succeeded()
     assert "WAL up to 0000" in run.output
-    found = database.run.get("evidence", "-n", "enclii-system")["items"]
-    (one,) = [each for each in found if each["spec"]["kind"] == "backup"]
-    assert one["spec"]["verdict"] == "PASS"
+    assert evidence(database, "backup")["verdict"] == "PASS"
+
+
+def declared(**more: t.Any) -> tuple[str, str]:
+    orders = {"name": "orders", "schemas": [{"name": "app"}], "extensions": [{"name": "pg_trgm"}], **more}
+    return "-e", json.dumps({"patroni_databases": [orders]})
+
+
+def test_a_declared_database_is_made_with_logins_and_a_second_run_asks_one_question(database: Database) -> None:
+    lab = database.run
+    lab.playbook("secrets", *declared(), database=True).succeeded()
+    assert changes(platform(lab, *declared())) > 0
+    assert changes(platform(lab, *declared())) == 0
+    secret = lab.get("secret", "orders-database", "-n", "enclii-dev")["data"]
+    script = "read -r PGPASSWORD; export PGPASSWORD; exec psql -XAtq -c 'select session_user, current_user'"
+    login = ("env", "PGUSER=orders_a", "PGDATABASE=orders", "sh", "-c", script)
+    words = ("exec", "-i", "-n", SPACE, "bench-writer", "--", *login)
+    assert lab.kubectl(*words, given=decoded(secret["password"]) + "\n").strip() == "orders_a|orders"
+    assert decoded(secret["password"]) not in "".join(lab.transcript)
+    wrong = lab.kubectl(*words, given="not-this-one\n", check=False)
+    assert wrong.strip() == ""
+    assert changes(platform(lab, *declared(state="absent", purge="orders"))) > 0
+    assert database.sql("SELECT count(*) FROM pg_database WHERE datname = 'orders';").strip() == "0"
 
 
 def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None:
@@ -182,10 +208,9 @@ def test_what_was_backed_up_restores(database: Database) -> None:
     )
     run.succeeded()
     assert "latest: PASS" in " ".join(run.output.split())
-    found = database.run.get("evidence", "-n", "enclii-system")["items"]
-    (one,) = [each for each in found if each["spec"]["kind"] == "restore"]
-    assert one["spec"]["verdict"] == "PASS"
-    assert one["spec"]["figures"]["rto_seconds"] > 0
+    told = evidence(database, "restore-proof")
+    assert told["verdict"] == "PASS"
+    assert told["figures"]["rto_seconds"] > 0
     assert (
         database.run.kubectl("get", "jobs,pods", "-n", SPACE, "-l", "app.kubernetes.io/component=restore", "-o", "name")
         == ""

@@ -97,8 +97,9 @@ class Site:
                 time.sleep(0.05)
         raise RuntimeError("pgbackrest server does not listen")
 
-    def mount_certificates(self) -> None:
-        for pod, name, place in ((self.pod, "server", "server"), (self.job, "client", "backup")):
+    def mount_certificates(self, client: str = "client") -> None:
+        """client: whose the job's is."""
+        for pod, name, place in ((self.pod, "server", "server"), (self.job, client, "backup")):
             for file, source in (("tls.crt", f"{name}.crt"), ("tls.key", f"{name}.key"), ("ca.crt", "ca.crt")):
                 pod.write(f"etc/enclii/tls/{place}/{file}", (self.home / source).read_text())
 
@@ -204,7 +205,11 @@ class Site:
         (self.home / "san").write_text(f"subjectAltName=DNS:{_HOST}\n")
         new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         calls = [["req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca", "-days", "2"]]
-        for name, subject in (("server", "/CN=postgres"), ("client", "/CN=pgbackrest-client")):
+        for name, subject in (
+            ("server", "/CN=postgres"),
+            ("client", "/CN=pgbackrest-client"),
+            ("other", "/CN=somebody"),
+        ):
             calls.append(["req", *new, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject])
             calls.append(["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
                           "-out", f"{name}.crt", "-extfile", "san", "-days", "2"])  # fmt: skip

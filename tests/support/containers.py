@@ -17,8 +17,8 @@ LOCKED = [
     *("--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--security-opt", "no-new-privileges"),
     *("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000"),
 ]
-DATA = "/var/lib/postgresql/data"
-WRITABLE = ("/run/postgresql", "/tmp", DATA)
+SOCKET, DATA = "/run/postgresql", "/var/lib/postgresql/data"
+WRITABLE = (SOCKET, "/tmp", DATA)
 
 
 def missing() -> str:
@@ -42,18 +42,21 @@ class Container:
 
     def __init__(
         self, target: str, *flags: str, command: t.Sequence[str] | None = None, network: str = "none",
-        data: pathlib.Path | None = None,
+        places: t.Mapping[str, pathlib.Path] | None = None,
     ) -> None:  # fmt: skip
-        """command: instead of the image's entrypoint; without one it waits to be told what to do. data: a volume that outlives it."""
+        """command: instead of the image's entrypoint; without one it waits to be told what to do.
+
+        places: volumes that outlive it, or that another one has too; self.places are all that it can write to.
+        """
         self.name = f"enclii-image-{uuid.uuid4().hex[:12]}"
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="enclii-image-"))
         self._home.chmod(0o755)
+        self.places: dict[str, pathlib.Path] = {}
         self._flags = [*LOCKED, "--network", network, *flags]
         for number, path in enumerate(WRITABLE):
-            place = self._home / str(number)
-            if data and path == DATA:
-                place = data
+            place = (places or {}).get(path) or self._home / str(number)
             place.mkdir(exist_ok=True)
+            self.places[path] = place
             os.chown(place, 999, 999)
             self._flags += ["--volume", f"{place}:{path}"]
         self._image = tag(target)

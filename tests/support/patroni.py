@@ -66,14 +66,6 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 class Cluster:
     """start() -> members that run; stop() leaves nothing. objects: those of the role."""
 
@@ -143,7 +135,11 @@ class Cluster:
         flags += [word for other in self.names for word in ("--add-host", f"{other}.{DOMAIN}:127.0.0.1")]
         main = next(one for one in template["spec"]["containers"] if one["name"] == "postgres")
         self.pods[name] = containers.Container(
-            "patroni", *flags, command=[*main["command"], *main["args"]], network="host", data=self.volumes[name]
+            "patroni",
+            *flags,
+            command=[*main["command"], *main["args"]],
+            network="host",
+            places={containers.DATA: self.volumes[name]},
         )
         self.pods[name].start()
 
@@ -212,30 +208,37 @@ class Cluster:
 
     def metrics(self, name: str) -> dict[str, str]:
         """What Patroni and the pod's exporter answer; the exporter as the role starts it, as an account that is not PostgreSQL's."""
-        _postgres, rest, port = self.ports[name]
-        containers_ = self.one("StatefulSet", NAME)["spec"]["template"]["spec"]["containers"]
-        exporter = next(one for one in containers_ if one["name"] == "exporter")
-        who = f"{exporter['securityContext']['runAsUser']}:999"
-        words = [*exporter["command"], *exporter["args"], f"--web.listen-address=127.0.0.1:{port}"]
-        words = [word for word in words if word != "--web.listen-address=:9187"]
-        environ = [f"{one['name']}={one['value']} port={self.ports[name][0]}" for one in exporter["env"]]
-        flags = [word for one in environ for word in ("--env", one)]
-        argv = ["podman", "--runtime", "runc", "exec", "--user", who, *flags, self.pods[name].name, *words]
+        postgres, rest, port = self.ports[name]
+        template = self.one("StatefulSet", NAME)["spec"]["template"]["spec"]
+        told = next(one for one in template["containers"] if one["name"] == "exporter")
+        (source,) = told["env"]
+        words = [
+            one if "listen-address" not in one else f"--web.listen-address=127.0.0.1:{port}" for one in told["args"]
+        ]
+        exporter = containers.Container(
+            "patroni", "--env", f"{source['name']}={source['value']} port={postgres}",
+            "--user", f"{told['securityContext']['runAsUser']}:{template['securityContext']['runAsGroup']}",
+            *("--volume", f"{self.home / 'etc'}:/etc/patroni:ro", "--volume", f"{self.home / 'server'}:/etc/enclii/tls/server:ro"),
+            command=[*told["command"], *words], network="host", places={containers.SOCKET: self.pods[name].places[containers.SOCKET]},
+        )  # fmt: skip
         context = ssl.create_default_context(cafile=str(self.home / "server" / "ca.crt"))
         context.check_hostname = False  # it is asked by its address
 
         def read(one: int) -> str:
-            with urllib.request.urlopen(f"https://127.0.0.1:{one}/metrics", context=context, timeout=10) as answer:
-                return str(answer.read().decode())
-
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:
-                self.wait(lambda: _answers(port) or process.poll() is not None, 20)
-                assert process.poll() is None, process.communicate()[0]
-                return {"patroni": read(rest), "postgres_exporter": read(port)}
-            finally:
-                self.pods[name].run("pkill", "-f", "prometheus-postgres-exporter", user="0:0", check=False)
-                process.kill()
+                with urllib.request.urlopen(f"https://127.0.0.1:{one}/metrics", context=context, timeout=10) as answer:
+                    return str(answer.read().decode())
+            except OSError:
+                return ""
+
+        try:
+            exporter.start()
+            return {
+                "patroni": self.wait(lambda: read(rest), 20),
+                "postgres_exporter": self.wait(lambda: read(port), 20),
+            }
+        finally:
+            exporter.stop()
 
     def grow(self, name: str, size: str) -> None:
         """The volume's size, as a storage provider changes it: while it is in use."""

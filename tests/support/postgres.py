@@ -61,20 +61,17 @@ class Server:
         self._run("pg_ctl", "-D", f"{HOME}/pg", "-w", *how, word)
 
     def stop(self) -> None:
-        try:
-            self._run("pg_ctl", "-D", f"{HOME}/pg", "-m", "immediate", "stop")
-        finally:
-            self.pod.remove()
-            pods.clear(self._place)
+        self.pod.run("pg_ctl", "-D", f"{HOME}/pg", "-m", "immediate", "stop", check=False)
+        self.pod.remove()
+        pods.clear(self._place)
 
     @staticmethod
     @contextlib.contextmanager
     def replica() -> t.Iterator[Server]:
         """A server that waits for a primary which never comes."""
         other = Server()
-        other.start(standby=True)
         try:
-            yield other
+            yield other.start(standby=True)
         finally:
             other.stop()
 

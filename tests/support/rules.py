@@ -90,9 +90,12 @@ def names(expression: str) -> set[str]:
     return set(found) - WORDS
 
 
-def exported(exposition: str) -> set[str]:
-    """The metrics in what an exporter answers."""
-    return {match[1] for match in re.finditer(r"^([A-Za-z_:][\w:]*)(?:\{| )", exposition, re.MULTILINE)}
+def exported(exposition: str) -> dict[str, set[str]]:
+    """{metric: labels} in what an exporter answers."""
+    found: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ", exposition, re.MULTILINE):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)="(?:[^"\\]|\\.)*"', labels))
+    return found
 
 
 def expressions(dashboard: Obj) -> list[str]:

@@ -14,7 +14,7 @@ from ..kube.client import Client, Clock
 from ..kube.config import load_login
 from ..kube.errors import ApiError, KubeError
 from ..kube.explain import explain
-from . import jobs, repository
+from . import identity, jobs, repository
 
 _PLACE: Spec = {
     "namespace": {"type": "str", "default": "enclii-data"},
@@ -99,16 +99,6 @@ def _not_taken(subject: str, told: Obj, job: str) -> KubeError:
     )
 
 
-def _system_id(client: Client, place: jobs.Place) -> str:
-    """The database's, as Patroni keeps it since its birth; or nothing."""
-    name = f"{place.cluster}-config"
-    try:
-        found = client.find(f"/api/v1/namespaces/{place.namespace}/configmaps/{name}")
-    except ApiError as error:
-        raise explain(error, f"ConfigMap {place.namespace}/{name}", "", verb="get configmaps") from error
-    return str((((found or {}).get("metadata") or {}).get("annotations") or {}).get("initialize") or "")
-
-
 def backup_info(
     params: Params, environ: Mapping[str, str], *, clock: Clock | None = None, token: Token = secrets.token_hex
 ) -> Obj:
@@ -118,7 +108,7 @@ def backup_info(
     client = Client(load_login(params, environ), clock=clock or Clock())
     try:
         body = jobs.looking(jobs.pattern(client, place, "full"), place.cluster, token(4), seconds)
-        system_id = str(params["system_id"]) or _system_id(client, place)
+        system_id = str(params["system_id"]) or identity.system_id(client, place.namespace, place.cluster)
         told = jobs.run(client, body, float(seconds), keep=False)
     finally:
         client.close()

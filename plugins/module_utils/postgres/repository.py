@@ -21,6 +21,16 @@ OK, FINDINGS = "ok", "findings"
 _MISSING, _NO_BACKUP, _UNREADABLE = (1, 3), 2, 99
 _WORDS: Sequence[tuple[str, str, str]] = (
     # (sign in what pgBackRest says, name, what to do)
+    (
+        "access denied",
+        "client-refused",
+        "Renew Certificate <cluster>-backup-client: the pods' pgBackRest takes nobody but pgbackrest-client",
+    ),
+    (
+        "unable to find primary",
+        "no-primary",
+        "See with patronictl list whether there is a leader, and whether flow postgres-backup leads to its pod",
+    ),
     ("NoSuchBucket", "bucket-missing", "Make the bucket, or correct patroni_backup_s3"),
     ("HTTP request failed with 403", "wrong-credentials", "Give the S3 user's key and secret that may use the bucket"),
     ("UserNotFound", "wrong-credentials", "Give the S3 user's key and secret that may use the bucket"),

@@ -17,6 +17,7 @@ from ..kube.client import Client, Clock
 from ..kube.config import load_login
 from ..kube.errors import ApiError, KubeError
 from ..kube.ready import pod_reason
+from ..postgres.identity import system_id
 from . import live, objects
 from .cleanup import PATIENCE, Pulse, create, dead, place, sweep
 
@@ -90,6 +91,7 @@ def _ask(client: Client, params: Params) -> tuple[Obj, Obj, list[str]]:
     wanted = {
         **base,
         **_known(word),
+        "system_id": system_id(client, space, cluster) or (word or {}).get("system_id") or "",
         "target": aim(target, word, why),
         "set": params["set"],
         "verify": params["verify"],
@@ -108,7 +110,7 @@ def _known(word: Obj | None) -> Obj:
     if word is None:
         return {}
     manifest = {name: word[name] for name in ("roles", "databases", "at") if name in word}
-    return {"system_id": word.get("system_id") or "", "archived": word.get("archived") or "", "manifest": manifest}
+    return {"archived": word.get("archived") or "", "manifest": manifest}
 
 
 def aim(target: Params, word: Obj | None, why: str) -> Obj:

@@ -126,6 +126,17 @@ def test_a_wrong_secret_is_named(site: backups.Site, taken: list[Obj], secret: s
         assert site.store.access_key not in text
 
 
+def test_who_is_not_the_backups_client_reads_nothing_of_the_database(site: backups.Site, taken: list[Obj]) -> None:
+    """Its certificate is by the same authority."""
+    site.mount_certificates(client="other")
+    try:
+        more = {"PGBACKREST_DB_TIMEOUT": "5", "PGBACKREST_PROTOCOL_TIMEOUT": "10", "PGBACKREST_IO_TIMEOUT": "2"}
+        refused = site.take("incr", **more)
+    finally:
+        site.mount_certificates()
+    assert not refused["ok"] and explain(refused["cause"])[0] == "client-refused", refused
+
+
 def test_a_missing_secret_is_named(site: backups.Site, taken: list[Obj]) -> None:
     found = judged(site.info(ENCLII_BACKUP_SECRETS="/nowhere"))
     assert names(found) == {"secret-missing"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import re
 import socket
 import ssl
 import struct
@@ -17,6 +18,8 @@ import apiserver
 import containers
 import patroni
 import pytest
+import rules
+import yaml
 
 
 def leader(cluster: patroni.Cluster) -> str:
@@ -75,6 +78,15 @@ def test_a_client_logs_in_with_its_password_and_verifies_the_server(cluster: pat
         f"{target} sslrootcert=/etc/enclii/tls/server/ca.crt",
     )
     assert cluster.pods[lead].run(*words, "-c", "select current_user").strip() == "somebody"
+
+
+def test_metrics_are_those_that_rules_and_dashboards_go_by(cluster: patroni.Cluster) -> None:
+    sources = yaml.safe_load(rules.CATALOGUE.read_text(encoding="utf-8"))
+    for source, said in cluster.metrics(leader(cluster)).items():
+        known, there = sources[source]["metrics"], rules.exported(said)
+        wrong = {name: there.get(name) for name, labels in known.items() if there.get(name) != set(labels)}
+        assert wrong == {}, said[:3000]
+        assert source == "patroni" or re.search(r"^pg_up 1$", said, re.MULTILINE)
 
 
 def test_every_line_of_the_log_is_json(cluster: patroni.Cluster) -> None:

@@ -10,6 +10,8 @@ import subprocess
 import time
 import typing as t
 
+import pytest
+
 from .conftest import PGBACKREST, STANZA, Copy, Machine, Obj, Origin, copied
 
 Told = tuple[Origin, Obj]
@@ -303,13 +305,14 @@ def test_time_that_runs_out(copy: Copy) -> None:
 # -- killed ---------------------------------------------------------------------------------------
 
 
-def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Machine) -> None:
+@pytest.mark.parametrize("seen", ["pgdata", "server.log"])
+def test_one_that_is_told_to_end_takes_away_what_it_made(copy: Copy, machine: Machine, seen: str) -> None:
     argv = machine.pod.argv(*copy.argv())
     with subprocess.Popen(
         argv, env=machine.pod.environ(**copy.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         until = time.monotonic() + 60
-        while "server.log" not in copy.left() and time.monotonic() < until:
+        while seen not in copy.left() and time.monotonic() < until:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         process.wait(60)

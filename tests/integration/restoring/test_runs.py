@@ -76,6 +76,13 @@ def test_in_check_mode_nothing_is_made(api: Api) -> None:
     assert api.left() == set()
 
 
+def test_which_database_it_is_patroni_knows_where_the_heartbeat_says_nothing(api: Api) -> None:
+    assert api.prove(check=True)["request"]["system_id"] == ""
+    api.server.kubectl("create", "configmap", "postgres-config", "-n", api.space)
+    api.server.kubectl("annotate", "configmap", "postgres-config", "-n", api.space, "initialize=77")
+    assert api.prove(check=True)["request"]["system_id"] == "77"
+
+
 def test_without_a_repository_there_is_nothing_to_prove(api: Api) -> None:
     with pytest.raises(KubeError, match=r"CronJob .*other-restore-proof: there is none"):
         api.prove(cluster="other")

@@ -136,7 +136,7 @@ def test_each_wait_has_its_reason(path: Path) -> None:
 def test_names_are_found() -> None:
     asked = 'sum by (a) (rate(up{job="x"}[5m] offset 1m)) > on (b) group_left (c) 2 * 1e9 and enclii:x:y unless time() - foo == bool 1'
     assert rules.names(asked) == {"up", "enclii:x:y", "foo"}
-    assert rules.exported('# HELP a b\na 1\nb_total{c="d"} 2\n') == {"a", "b_total"}
+    assert rules.exported('# HELP a b\na 1\nb_total{c="d"} 2\n') == {"a": set(), "b_total": {"c"}}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])

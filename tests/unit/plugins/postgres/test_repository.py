@@ -304,6 +304,7 @@ def test_the_first_error_is_the_cause() -> None:
         "2026-11-23 12:40:01.078 P00   INFO: stanza-create command end: aborted with exception [056]\n"
     )
     assert enclii_backup.cause(text) == (
-        "unable to find primary cluster - cannot proceed HINT: are all available clusters in recovery?"
+        "unable to find primary cluster - cannot proceed HINT: are all available clusters in recovery?; "
+        "unable to check pg1: [OptionRequiredError] raised"
     )
     assert enclii_backup.cause("") == "it says nothing"
