@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 import typing as t
@@ -19,7 +21,7 @@ import pytest
 import sealing
 import yaml
 
-from ansible_collections.enclii.platform.plugins.module_utils.sealing import seal_front
+from ansible_collections.enclii.platform.plugins.module_utils.sealing import certificate, seal_front
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 Obj = dict[str, t.Any]
@@ -67,6 +69,26 @@ class Place:
 
     def renew_cert(self) -> None:
         self.cert.write_bytes(self.controller.call("GET", "/v1/cert.pem")[1])
+
+    def certificate(self) -> certificate.Certificate:
+        return certificate.load(self.controller.call("GET", "/v1/cert.pem")[1], "controller")
+
+    def past_newest_key(self) -> None:
+        """Certificates begin at whole seconds: of two keys of one second nobody can tell the newer one."""
+        while datetime.datetime.now(datetime.UTC) < self.certificate().not_before + datetime.timedelta(seconds=1):
+            time.sleep(0.1)
+
+    def renewed(self) -> certificate.Certificate:
+        """The controller after it made another key, as its signal has it do."""
+        old = self.certificate().key_id
+        self.past_newest_key()
+        self.controller.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while (new := self.certificate()).key_id == old:
+            assert time.monotonic() < deadline, "the controller made no new key"
+            time.sleep(0.2)
+        self.renew_cert()
+        return new
 
     # -- ours -------------------------------------------------------------------------------------
 

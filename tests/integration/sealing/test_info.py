@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import signal
-import time
 import typing as t
 
 import sealing
@@ -44,19 +42,6 @@ def info(place: t.Any, **given: t.Any) -> Obj:
     return found
 
 
-def renewed(place: t.Any) -> str:
-    old = place.controller.call("GET", "/v1/cert.pem")[1]
-    place.controller.process.send_signal(signal.SIGUSR1)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        new = place.controller.call("GET", "/v1/cert.pem")[1]
-        if new != old:
-            place.cert.write_bytes(new)
-            return certificate.load(new, "controller").key_id
-        time.sleep(0.2)
-    raise AssertionError("the controller made no new key")
-
-
 def test_keys_items_and_what_may_retire(place: t.Any, tmp_path: pathlib.Path) -> None:
     deployment(place, "0.40.0", "--key-renew-period=24h")
     tree = tmp_path / "tree"
@@ -72,7 +57,7 @@ def test_keys_items_and_what_may_retire(place: t.Any, tmp_path: pathlib.Path) ->
     (tree / "login.yaml").write_text(manifest)
     place.put(manifest)
     place.unsealed()
-    new = renewed(place)
+    new = place.renewed().key_id
     keys = str(place.private_keys())
     given = {"paths": [str(tree)], "private_keys": [keys], "backups": [keys]}
     found = info(place, **given)

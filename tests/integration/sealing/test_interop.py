@@ -155,6 +155,7 @@ def test_a_renewed_key_opens_old_items_and_seals_new_ones(place: t.Any) -> None:
     given = place.secret({"a": "1", "b": "2"}, dest=str(dest))
     old = place.seal(given, apply=True, wait=True)["certificate"]["key_id"]
     flags = place.controller.flags
+    place.past_newest_key()
     place.controller.end()
     now = datetime.datetime.now(datetime.UTC)
     place.controller.flags = (*flags, "--key-cutoff-time", now.strftime("%a, %d %b %Y %H:%M:%S +0000"))

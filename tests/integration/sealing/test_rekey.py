@@ -9,10 +9,8 @@ import base64
 import json
 import pathlib
 import random
-import signal
 import subprocess
 import sys
-import time
 import typing as t
 
 import pytest
@@ -20,7 +18,6 @@ import sealing
 import yaml
 
 from ansible_collections.enclii.platform.plugins.module_utils.sealing import (
-    certificate,
     explain,
     keyring,
     tree_arguments,
@@ -43,20 +40,6 @@ Obj = dict[str, t.Any]
 
 def values_of(secret: Obj) -> dict[str, bytes]:
     return {item: base64.b64decode(value or "") for item, value in secret["data"].items()}
-
-
-def renewed(place: t.Any) -> certificate.Certificate:
-    """The controller after it made another key, as its signal has it do."""
-    old = place.controller.call("GET", "/v1/cert.pem")[1]
-    place.controller.process.send_signal(signal.SIGUSR1)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        new = place.controller.call("GET", "/v1/cert.pem")[1]
-        if new != old:
-            place.cert.write_bytes(new)
-            return certificate.load(new, "controller")
-        time.sleep(0.2)
-    raise AssertionError("the controller made no new key")
 
 
 def manifest(place: t.Any, name: str = "login", scope: str = "strict") -> str:
@@ -110,7 +93,7 @@ def test_by_the_controller(place: t.Any, tmp_path: pathlib.Path, scope: str) -> 
     path = tmp_path / "login.yaml"
     path.write_text(manifest(place, scope=scope))
     before = path.read_text()
-    new = renewed(place)
+    new = place.renewed()
     assert new.key_id not in keys_of(place, before)
     predicted = rekey(place, path, check=True, diff=True)
     assert path.read_text() == before
@@ -172,7 +155,7 @@ def test_killed_while_the_controller_seals_and_resumed(place: t.Any, tmp_path: p
     for number in range(8):
         (tree / f"{number}.yaml").write_text(manifest(place, f"n{number}"))
     old = {path: path.read_text() for path in tree.iterdir()}
-    new = renewed(place)
+    new = place.renewed()
     defaults = {name: option.get("default") for name, option in tree_arguments.REKEY.items()}
     params = {
         **defaults, "kubeconfig": str(place.kubeconfig), "controller_version": "0.40.0", "paths": [str(tree)],
