@@ -40,5 +40,5 @@ lab-status: venv ## what runs
 lab-clean: venv ## remove the lab's caches
 	@$(python) -m lab clean
 
-bench-%: venv ## a figure beside its peer: apply, noop, bootstrap, seal
+bench-%: venv ## a figure beside its peer: apply, noop, bootstrap, seal, probe
 	@$(python) bench/$*/run.py

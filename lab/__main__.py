@@ -43,7 +43,7 @@ def build() -> None:
         packages.ensure()
         # Debian's part waits for the network and the disk while the compilers have the cores.
         with ThreadPoolExecutor() as pool:
-            systems = pool.map(lambda make: make(), (images.debian_base, images.node_image))
+            systems = pool.map(lambda make: make(), (images.bases, images.node_image))
             builds.ensure()
             list(systems)
         images.ensure_registry()

@@ -31,6 +31,8 @@ NODE_PACKAGES = [
     *("procps", "kmod", "util-linux", "mount", "e2fsprogs", "runc", "containernetworking-plugins"),
 ]
 BASE_PACKAGES = ["iptables", "ipset", "iproute2", "conntrack", "kmod", "busybox-static", "ca-certificates"]
+# What stands under a program that needs a system, by the name that images.yml gives it.
+BASES = {"debian": BASE_PACKAGES, "python": ["python3"]}
 REGISTRY = CACHE / "registry"
 
 
@@ -75,8 +77,13 @@ def node_image() -> str:
     return containerfile("node", bootstrap("node-base", NODE_PACKAGES), LAB / "node")
 
 
-def debian_base() -> str:
-    return bootstrap("debian", BASE_PACKAGES)
+def base(kind: str) -> str:
+    """What an image of images.yml stands on."""
+    return "scratch" if kind == "scratch" else bootstrap(kind, BASES[kind])
+
+
+def bases() -> list[str]:
+    return [base(kind) for kind in BASES]
 
 
 @functools.cache
@@ -93,9 +100,9 @@ def source(reference: str) -> pathlib.Path:
 
 def stamp(spec: dict) -> pathlib.Path:
     """File that says: this image, of this content, is in the registry's store."""
-    base = debian_base() if spec.get("base") == "debian" else "scratch"
+    system = base(spec.get("base", "scratch"))
     inputs = [str(source(reference).resolve()) for reference in spec.get("files", {})]
-    key = digest([yaml.safe_dump(spec), base, *inputs])
+    key = digest([yaml.safe_dump(spec), system, *inputs])
     return CACHE / "registry-stamps" / f"{spec['repository'].replace('/', '_')}-{key}"
 
 
@@ -128,7 +135,7 @@ def serving() -> Iterator[str]:
 
 def push(spec: dict, address: str) -> None:
     """Build one image and push it to the registry at `address`."""
-    container = run(["buildah", "from", debian_base() if spec.get("base") == "debian" else "scratch"]).stdout.strip()
+    container = run(["buildah", "from", base(spec.get("base", "scratch"))]).stdout.strip()
     try:
         for reference, target in spec.get("files", {}).items():
             path = source(reference)

@@ -37,6 +37,10 @@ def podman(*words: str | os.PathLike[str]) -> str:
     return run(["podman", *words]).stdout.strip()
 
 
+def succeeds(argv: list[str]) -> bool:
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+
+
 def one_at_a_time() -> contextlib.AbstractContextManager[None]:
     """Podman 4.3 was seen to hang for minutes when one lab's containers started while another's were removed."""
     return locked(CACHE / "podman.lock")
@@ -158,13 +162,33 @@ def allow_inotify() -> None:
         limit.write_text("1024\n")
 
 
+def untranslated(lab: Lab, verb: str) -> list[str]:
+    """The rule that leaves what nodes send each other as it is; verb: -C, -I or -D.
+
+    Where bridges go through the machine's firewall (kube-router makes them), podman's would translate what a node sends to a pod of another
+    node: it would come from the bridge's address, and no policy could tell the API server from anybody else.
+    """
+    among = [
+        "-s",
+        lab.subnet,
+        "-m",
+        "physdev",
+        "--physdev-is-bridged",
+        "-m",
+        "comment",
+        "--comment",
+        f"{LABEL}={lab.name}",
+    ]
+    return ["iptables", "-w", "-t", "nat", verb, "POSTROUTING", *among, "-j", "ACCEPT"]
+
+
 def up(name: str, workers: int) -> Lab:
     """Bring the lab up, or what is missing of it."""
     lab = Lab.load(name) or Lab(name)
     if lab.subnet and workers < lab.workers:
         raise LabError(f"lab {name} has {lab.workers} workers, {workers} were asked for: run `make lab-down` first")
     lab.workers = workers
-    lab.images = {"node": images.node_image(), "debian": images.debian_base()}
+    lab.images = {"node": images.node_image(), "debian": images.base("debian")}
     lab.paths = {"store": str(images.ensure_store()), "charts": str(charts.ensure()), "bin": str(controller_programs())}
     reserve(lab)
     lab.save()
@@ -178,6 +202,8 @@ def up(name: str, workers: int) -> Lab:
             start_services(lab, present)
             for node in lab.nodes:
                 start_node(lab, node, present)
+        if not succeeds(untranslated(lab, "-C")):
+            run(untranslated(lab, "-I"))
         known = list(pool.map(lambda node: wait_for_node(lab, node), lab.nodes))
         (lab.directory / "known_hosts").write_text("\n".join(known) + "\n")
     return lab
@@ -218,6 +244,8 @@ def down(name: str) -> None:
         for volume in podman("volume", "ls", "-q").split():
             if volume.startswith(prefix) and volume.endswith(nodes):
                 podman("volume", "rm", "--force", volume)
+        if lab.subnet and succeeds(untranslated(lab, "-C")):
+            run(untranslated(lab, "-D"))
         if name in podman("network", "ls", "--format", "{{.Name}}", "--filter", f"label={LABEL}={name}").split():
             podman("network", "rm", "--force", name)
         shutil.rmtree(lab.directory, ignore_errors=True)

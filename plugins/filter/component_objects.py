@@ -47,23 +47,23 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.enclii.platform.plugins.module_utils.component.objects import RenderError, labelled, parse
-from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 
 def component_objects(
     texts: t.Sequence[str], labels: t.Mapping[str, str] | None = None, kind: str = ""
 ) -> list[dict[str, t.Any]]:
     """All objects of all texts."""
+    library, errors = load("component.objects"), load("kube.errors")
     objects: list[dict[str, t.Any]] = []
     try:
         for number, text in enumerate(texts, 1):
-            objects += parse(str(text or ""), f"text {number}")
-    except (RenderError, KubeError) as error:
+            objects += library.parse(str(text or ""), f"text {number}")
+    except (library.RenderError, errors.KubeError) as error:
         raise AnsibleFilterError(str(error)) from error
     if kind:
         objects = sorted((one for one in objects if one["kind"] == kind), key=lambda one: str(one["metadata"]["name"]))
-    return labelled(objects, labels or {})
+    return t.cast("list[dict[str, t.Any]]", library.labelled(objects, labels or {}))
 
 
 class FilterModule:

@@ -43,13 +43,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.enclii.platform.plugins.module_utils.node.preflight import findings
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 
 def node_findings(nodes: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]) -> list[str]:
     """Lines of text for the findings, in the order of the hosts."""
     try:
-        found = findings(nodes, settings)
+        found = load("node.preflight").findings(nodes, settings)
     except KeyError as error:
         raise AnsibleFilterError(f"node_findings: a probe or the settings lack {error}") from error
     return [f"{finding['host']} ({finding['check']}) {finding['message']}" for finding in found]

@@ -44,14 +44,17 @@ _value:
 
 import typing as t
 
-from ansible_collections.enclii.platform.plugins.module_utils.component.private_ca import assess
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 
 def private_ca(results: t.Sequence[t.Mapping[str, t.Any]], pin: str = "", rotate: str = "") -> dict[str, t.Any]:
     """State of the private CA, as plain data."""
     record, roots = results
     bundle = record.get("data", {}).get("ca.crt", "")
-    return assess(record.get("annotations", {}), bundle, roots.get("certificates", {}), pin, rotate)._asdict()
+    state = load("component.private_ca").assess(
+        record.get("annotations", {}), bundle, roots.get("certificates", {}), pin, rotate
+    )
+    return t.cast("dict[str, t.Any]", state._asdict())
 
 
 class FilterModule:

@@ -47,6 +47,8 @@ import re
 import typing as t
 from datetime import UTC, datetime
 
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
 LOWEST = "0.36.0"
 _RFC1123 = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
 _EVERYBODY = re.compile(r"system:(?:un)?authenticated\b|system:serviceaccounts\b")
@@ -57,8 +59,7 @@ def sealing_advice(
     version: str, cutoff_time: str = "", values: t.Mapping[str, t.Any] | None = None, now: datetime | None = None
 ) -> dict[str, t.Any]:
     """problem and recommended; now: aware, the clock's by default."""
-    from ansible_collections.enclii.platform.plugins.module_utils.sealing import versions
-
+    versions = load("sealing.versions")
     problem = _time_problem(cutoff_time, now or datetime.now(UTC)) if cutoff_time else ""
     problem = problem or _proxier_problem(values or {})
     recommended = []

@@ -52,12 +52,12 @@ from datetime import UTC, datetime
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
 
 def sealing_keys(text: str, namespace: str, identity: str = "", passphrase: str = "") -> dict[str, t.Any]:
     """The keys of a backup, as plain data."""
-    # Ansible loads all filters of a collection in every process that uses one; only this one needs cryptography, which takes long.
-    from ansible_collections.enclii.platform.plugins.module_utils.sealing import backup, errors, keys
-
+    backup, errors, keys = load("sealing.backup"), load("sealing.errors"), load("sealing.keys")
     # A binary file comes out of Ansible's lookups with what is no UTF-8 as surrogates.
     data = text.encode("utf-8", "surrogateescape")
     try:

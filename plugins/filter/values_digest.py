@@ -39,13 +39,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube.helm import values_digest
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
 
 
 def digest(values: t.Any) -> str:
     if values is not None and not isinstance(values, t.Mapping):
         raise AnsibleFilterError(f"values_digest: Helm values are a mapping, not a {type(values).__name__}")
-    return values_digest(values)
+    return t.cast("str", load("kube.helm").values_digest(values))
 
 
 class FilterModule:

@@ -34,11 +34,14 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - V(values) for the chart, the user's merged last, V(namespace) as a list of none or one, and the V(objects), the namespace among them.
+    - V(values) for the chart, the user's merged last, V(namespace) as a list of none or one, and V(manifest).
+    - V(manifest) holds the objects as one JSON text, which is empty where there are none. Ansible looks into every value of a structure
+      whenever it passes it on, and a component has thousands.
   type: list
   elements: dict
 """
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -46,9 +49,10 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.template import trust_as_template
 
-from ansible_collections.enclii.platform.plugins.module_utils.component.objects import RenderError
-from ansible_collections.enclii.platform.plugins.module_utils.component.render import compose, templates
-from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import KubeError
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
+render = load("component.render")
+errors = load("kube.errors")
 
 
 class LookupModule(LookupBase):
@@ -56,14 +60,17 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
         self.set_options(var_options=variables, direct=kwargs)
-        values, objects = templates(Path(self.get_option("directory")))
+        values, resources = render.templates(Path(self.get_option("directory")))
         found = []
         for data in terms:
             text = self._rendered(values) if values and data["chart"]["ref"] else ""
             try:
-                found.append(compose(data, text, [(one.name, self._rendered(one)) for one in objects]))
-            except (RenderError, KubeError) as error:
+                rendered = [(one.name, self._rendered(one)) for one in resources]
+                made = render.compose(data, text, rendered)
+            except (render.RenderError, errors.KubeError) as error:
                 raise AnsibleError(f"component {data['name']}: {error}") from error
+            objects = made.pop("objects")
+            found.append({**made, "manifest": json.dumps(objects) if objects else ""})
         return found
 
     def _rendered(self, path: Path) -> str:

@@ -55,8 +55,10 @@ from pathlib import Path
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.enclii.platform.plugins.module_utils.sealing.declared import read
-from ansible_collections.enclii.platform.plugins.module_utils.sealing.errors import SealingError
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
+library = load("sealing.declared")
+errors = load("sealing.errors")
 
 
 class LookupModule(LookupBase):
@@ -70,8 +72,8 @@ class LookupModule(LookupBase):
     @staticmethod
     def _one(directory: Path, components: t.Any, declared: t.Any, environments: t.Any) -> dict[str, t.Any]:
         try:
-            found = read(components, declared, environments, directory)
-        except SealingError as error:
+            found = library.read(components, declared, environments, directory)
+        except errors.SealingError as error:
             return {"secrets": [], "missing": [], "objects": [], "problem": str(error)}
         return {
             "secrets": [

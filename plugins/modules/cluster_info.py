@@ -49,6 +49,16 @@ options:
         O(enclii.platform.release_info#module:check_objects=true). It saves a play a task, and with it a process and a login.
     type: bool
     default: false
+  inside:
+    description:
+      - Return the namespaces and the sets of objects that were applied, too.
+    type: bool
+    default: false
+  network:
+    description:
+      - Return RV(network), too, which network policies are rendered from. It lists all nodes.
+    type: bool
+    default: false
   allow_unreachable:
     description:
       - Return RV(reachable=false) and RV(cause) instead of failing where no API server answers, or no kubeconfig is there yet.
@@ -134,11 +144,64 @@ crds:
   returned: when reachable
   type: dict
   sample: {certificates.cert-manager.io: true}
+namespaces:
+  description: Labels of each namespace; one that is being deleted counts as gone.
+  returned: when reachable and asked for
+  type: dict
+  sample: {kube-system: {kubernetes.io/metadata.name: kube-system}}
+sets:
+  description: Names of the sets of objects, as M(enclii.platform.apply) makes them, whose parents are in O(identity_namespace).
+  returned: when reachable and asked for
+  type: list
+  elements: str
+  sample: [baseline, storage]
 releases:
   description: RV(enclii.platform.release_info#module:releases).
   returned: when reachable and asked for
   type: list
   elements: dict
+network:
+  description: What the cluster's network is like, as far as its API tells.
+  returned: when reachable and asked for
+  type: dict
+  contains:
+    api_server:
+      description: Each C(address) and C(port) behind the Service C(kubernetes) in C(default).
+      type: list
+      elements: dict
+      returned: always
+    control_plane:
+      description:
+        - Addresses from which the API server calls webhooks - those of the control plane's nodes and its own.
+      type: list
+      elements: str
+      returned: always
+    nodes:
+      description: Addresses of all nodes, ends of tunnels among them where the nodes name them (Calico, flannel).
+      type: list
+      elements: str
+      returned: always
+    dns:
+      description:
+        - The cluster's DNS, by the Service labelled C(k8s-app=kube-dns) in C(kube-system) - its C(namespace), the C(labels) and
+          C(ports) of its pods, and the C(addresses) of the Service. Without labels and addresses where there is none.
+      type: dict
+      returned: always
+    pod_networks:
+      description: Networks that pods have their addresses from, as far as the nodes say so.
+      type: list
+      elements: str
+      returned: always
+  sample:
+    api_server: [{address: 192.0.2.10, port: 6443}]
+    control_plane: [192.0.2.10]
+    nodes: [192.0.2.10, 192.0.2.11]
+    dns:
+      namespace: kube-system
+      labels: {k8s-app: kube-dns}
+      addresses: [10.96.0.10]
+      ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+    pod_networks: [10.244.0.0/23]
 """
 
 from ansible_collections.enclii.platform.plugins.module_utils.kube import arguments, front

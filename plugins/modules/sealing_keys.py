@@ -22,6 +22,8 @@ description:
   - ConfigMap C(enclii-sealing-keys-backup) in the controller's namespace records what the last backup holds, where it is and whether it
     was proved. It holds no secrets. Every proof makes a ConfigMap C(enclii-sealing-keys-proved-…) beside it, in place of the one before,
     and one that fails removes it - the time it was made is what an alert compares with that of the newest key's Secret.
+  - Where the kind C(Evidence) is installed, every proof, and every one that failed, is kept as evidence of kind V(sealing-key-backup) as
+    well, see M(enclii.platform.evidence). It counts for twice O(proof_max_age).
   - A backup is restored by role P(enclii.platform.sealed_secrets#role), before the controller starts.
 extends_documentation_fragment:
   - enclii.platform.kube
@@ -121,6 +123,10 @@ options:
     description: Hours after which V(backed_up) proves a backup again.
     type: int
     default: 168
+  evidence_namespace:
+    description: Namespace for evidence of proofs. What cannot be written there is a warning.
+    type: str
+    default: enclii-system
   force:
     description: Write a new backup though there is nothing new.
     type: bool
@@ -131,7 +137,8 @@ requirements:
   - boto3, for O(s3)
 notes:
   - Needs the rights to read Secrets and write ConfigMaps in the controller's namespace, and for a proof those to reach the controller by
-    the proxy of its Service and to make and delete namespaces, SealedSecrets in them, and read Secrets of them.
+    the proxy of its Service and to make and delete namespaces, SealedSecrets in them, and read Secrets of them. For evidence those of
+    Role C(enclii-evidence-writer).
   - An error names the object, the cause and the next step, and never holds a key, a passphrase or an identity.
 """
 

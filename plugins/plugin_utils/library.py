@@ -5,6 +5,7 @@
 
 Ansible's loader keeps no bytecode: it would compile thousands of lines anew in every run, 80 ms for module_utils/kube alone. What is
 loaded here is another module, with other classes, than what the collection's own import path yields: an action uses one of them.
+Filters load inside their functions, since Ansible loads all filters of a collection in every process that uses one.
 """
 
 from __future__ import annotations

@@ -30,10 +30,27 @@ CASES: dict[str, dict[str, Any]] = {
         "metrics_server_replicas": 1,
         "metrics_server_issuer": "",
         "storage_default": False,
+        "sealed_secrets_values": {
+            "additionalNamespaces": ["enclii-system", "enclii-dev"],
+            "rbac": {"clusterRole": False, "namespacedRoles": True},
+        },
         "enclii_environments": ["enclii-dev", "enclii-staging"],
     },
 }
 CA = private_ca.assess({}, "", {}, "", "")._asdict()
+# What the role cluster would have read of an empty cluster.
+CLUSTER = {
+    "namespaces": {},
+    "sets": [],
+    "releases": [],
+    "crds": {},
+    "network": {
+        "api_server": [{"address": "192.0.2.10", "port": 6443}],
+        "control_plane": ["192.0.2.10"],
+        "nodes": ["192.0.2.10", "192.0.2.11"],
+        "dns": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}, "addresses": ["10.96.0.10"]},
+    },
+}
 
 
 @pytest.fixture(scope="session", params=CASES)
@@ -47,6 +64,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "enclii_inventory": "contract",
         "ansible_python_interpreter": sys.executable,
         "__cert_manager_ca": CA,
+        "__cluster_info": CLUSTER,
         **CASES[request.param],
     }
     run = subprocess.run(

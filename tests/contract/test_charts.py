@@ -116,6 +116,12 @@ def test_value_check_finds(values: dict[str, Any], words: str) -> None:
 def test_value_check_accepts() -> None:
     values = {"a": 2.5, "b": {"c": "", "resources": {"any": 1}}, "d": {"x": 1}, "e": [1], "s": 1}
     assert contract.value_findings(values, UPSTREAM, {"properties": {"s": {"type": "integer"}}}) == []
+    named = {
+        "$ref": "#/$defs/v",
+        "$defs": {"v": {"properties": {"s": {"$ref": "#/$defs/v.s"}}}, "v.s": {"type": "integer"}},
+    }
+    assert contract.value_findings(values, UPSTREAM, named) == []
+    assert contract.value_findings({"z": 1}, UPSTREAM, named) == ["z: upstream has no such value"]
 
 
 def test_object_check_finds(crds: dict[str, dict[str, Any]]) -> None:

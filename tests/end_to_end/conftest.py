@@ -13,6 +13,11 @@ from labrun import LabRun
 ORDER = (
     "test_kubernetes.py",
     "test_components.py",
+    "test_walls.py",
+    "test_probe.py",
+    "test_admission.py",
+    "test_access.py",
+    "test_evidence.py",
     "test_remote_charts.py",
     "test_molecule.py",
     "test_sealing_api.py",

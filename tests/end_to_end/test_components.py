@@ -103,7 +103,7 @@ def killed_inside_helm(lab: LabRun, release: str, status: str, *arguments: str) 
 @pytest.fixture(scope="module")
 def before(cluster: LabRun) -> set[str]:
     """Everything on the cluster without the platform."""
-    uninstall = [f"{name}_purge=local" for name in ("storage", "cert_manager", "sealed_secrets")]
+    uninstall = [f"{name}_purge=local" for name in ("storage", "cert_manager", "sealed_secrets", "baseline")]
     words = [word for one in ["enclii_uninstall=local", *uninstall] for word in ("-e", one)]
     cluster.playbook("uninstall", *words).succeeded()
     return everything(cluster)
@@ -173,7 +173,7 @@ def test_broken_backup_of_sealing_keys_is_refused(
 
 def test_killed_inside_helm_and_between_steps_and_run_again(cluster: LabRun, key_backup: Path) -> None:
     backup = ("-e", f"sealed_secrets_key_backup={key_backup}")
-    assert platform(cluster, *backup, kill_at=("Apply the objects of components", 0.2)).rc < 0
+    assert platform(cluster, *backup, kill_at=("Apply the component's objects", 0.2)).rc < 0
     killed_inside_helm(cluster, "cert-manager", "pending-install", *backup)
     assert platform(cluster, *backup, kill_at=("Issue the root", 0.5)).rc < 0
     killed_inside_helm(cluster, "sealed-secrets", "pending-install", *backup)
@@ -226,10 +226,13 @@ def test_volume_holds_what_was_written(cluster: LabRun) -> None:
     }  # fmt: skip
     container = {
         "name": "main", "image": "docker.io/library/busybox:1.36", "command": ["sh", "-c", f"echo {CANARY[:6]} > /data/x && cat /data/x"],
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}], "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }  # fmt: skip
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "proof"}}]
-    spec = {"restartPolicy": "Never", "containers": [container], "volumes": volumes}
+    nobody = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"restartPolicy": "Never", "containers": [container], "volumes": volumes, "securityContext": nobody}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "proof"}, "spec": spec}
     for one in (claim, pod):
         cluster.kubectl("apply", "-n", "enclii-dev", "-f", "-", given=json.dumps(one))
@@ -251,7 +254,7 @@ def test_backup_that_is_no_longer_named_restarts_the_controller_once(cluster: La
 def test_each_component_alone_by_its_tag(cluster: LabRun, name: str) -> None:
     run = platform(cluster, "--tags", name)
     assert changes(run) == 0
-    assert "Check that this is the cluster of this inventory" in run.output
+    assert "Ask the cluster who it is" in run.output
     # what is decided on is named there
     assert [one for one in COMPONENTS if f"(item={one})" in run.output] == [name]
 

@@ -310,6 +310,32 @@ def test_a_worker_is_removed_and_added_again(cluster: LabRun) -> None:
     assert set(cluster.playbook("bootstrap").succeeded().changed.values()) == {0}
 
 
+def test_a_node_that_came_later_meets_pods_as_themselves(cluster: LabRun, namespace: str) -> None:
+    """Not as the node they run on, which no policy for pods lets in."""
+    start_pod(cluster, namespace, "late", "worker-3", ["busybox", "httpd", "-f", "-p", "8080", "-h", "/etc"])
+    address = cluster.get("-n", namespace, "pod", "late")["status"]["podIP"]
+    peers = {f"from-{node}": node for node in ("cp-1", "worker-1", "worker-2")}
+    for name, node in peers.items():
+        start_pod(cluster, namespace, name, node, ["sleep", "3600"])
+    allowed = {"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": sorted(peers)}]}}
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "peers", "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "late"}}, "ingress": [{"from": [allowed]}]},
+    }
+    cluster.kubectl("apply", "-f", "-", given=json.dumps(policy))
+
+    def reaches(name: str) -> bool:
+        probe = f"timeout 3 busybox wget -q -O - http://{address}:8080/hostname"
+        return "late" in in_pod(cluster, namespace, name, probe, check=False)
+
+    cluster.until("the policy denies others", lambda: not reaches("dns"), 30)
+    for name in peers:
+        cluster.until(f"a pod reaches one on worker-3: {name}", lambda name=name: reaches(name), 30)
+    assert not reaches("dns")
+
+
 # -- helpers -------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import pytest
 from labrun import CLONE, LabRun
 
 # The order of site.yml: a scenario finds what those before it made.
-ORDER = ("kubernetes", "storage", "cert_manager", "sealed_secrets", "metrics_server")
+ORDER = ("kubernetes", "baseline", "storage", "cert_manager", "sealed_secrets", "metrics_server")
 
 
 def test_every_scenario_is_run() -> None:

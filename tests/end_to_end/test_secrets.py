@@ -376,7 +376,11 @@ spec:
       containers:
         - name: main
           image: docker.io/library/busybox:1.36
+          imagePullPolicy: IfNotPresent
           command: [sleep, "3600"]
+          readinessProbe: {exec: {command: ["true"]}}
+          livenessProbe: {exec: {command: ["true"]}}
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
           env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: "{{ .Values.existingSecret }}", key: password}}}]
 """,

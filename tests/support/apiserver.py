@@ -134,6 +134,11 @@ class ApiServer:
         self._processes.clear()
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def cpu_seconds(self) -> float:
+        """What the API server has used of the processor until now."""
+        fields = pathlib.Path(f"/proc/{self._api.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True) -> str:
         done = subprocess.run(
             [str(self._binaries["kubectl"]), "--kubeconfig", str(self.kubeconfig), *args],

@@ -33,7 +33,10 @@ FREE_FORM = frozenset(
 # API groups that every API server has; objects of any other group need a CRD that we can read.
 BUILT_IN = frozenset(
     {"", "apps", "batch", "policy", "autoscaling", "admissionregistration.k8s.io", "apiregistration.k8s.io"}
-    | {f"{name}.k8s.io" for name in ("networking", "rbac.authorization", "scheduling", "storage", "coordination")}
+    | {
+        f"{name}.k8s.io"
+        for name in ("apiextensions", "networking", "rbac.authorization", "scheduling", "storage", "coordination")
+    }
 )
 
 
@@ -88,13 +91,16 @@ def value_findings(
 
 
 def _property(schema: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the schema of a property; cert-manager keeps them by dotted name in $defs."""
-    found: dict[str, Any] = schema.get("properties", {}).get(key, {})
-    reference = found.get("$ref", "")
-    if reference.startswith("#/$defs/"):
-        definitions = schema.get("$defs", {})
-        found = definitions.get(reference.removeprefix("#/$defs/"), {}) | {"$defs": definitions}
-    return found
+    """Return the schema of a property; cert-manager keeps them, and the whole, by dotted name in $defs."""
+    definitions = schema.get("$defs", {})
+    return _referred(_referred(schema, definitions).get("properties", {}).get(key, {}), definitions)
+
+
+def _referred(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref", "")
+    if not reference.startswith("#/$defs/"):
+        return schema
+    return definitions.get(reference.removeprefix("#/$defs/"), {}) | {"$defs": definitions}
 
 
 def schema_findings(values: dict[str, Any], schema: dict[str, Any]) -> list[str]:

@@ -305,4 +305,5 @@ def collections_used(text: str) -> set[str]:
         text,
         re.MULTILINE,
     )
-    return set(found) - {"ansible.builtin", "ansible.legacy", "enclii.platform"}
+    # kubernetes.default is a Service
+    return set(found) - {"ansible.builtin", "ansible.legacy", "enclii.platform", "kubernetes.default"}

@@ -36,17 +36,29 @@ def test_the_cluster_validates_the_variables_of_all_components() -> None:
     assert sorted(listed) == sorted([*component_roles(), "cluster"])
 
 
-def test_every_component_is_in_every_playbook_of_the_platform() -> None:
-    for name in ("platform", "verify", "uninstall"):
+def test_every_component_is_imported_and_taken_away() -> None:
+    for name in ("tasks/components", "uninstall"):
         text = (ROOT / f"playbooks/{name}.yml").read_text()
         included = set(re.findall(r"name: enclii\.platform\.([a-z_]+)$", text, re.MULTILINE)) - {"cluster", "component"}
         assert included == set(component_roles()), name
 
 
-def test_a_survey_and_a_verification_know_every_component() -> None:
-    for name in ("platform", "verify"):
-        known = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())[0]["vars"]
-        assert sorted(known["component_tags"]) == sorted(component_roles()), name
-        assert known["component_definitions"] == [f"{{{{ __{tag}_component }}}}" for tag in known["component_tags"]], (
-            name
-        )
+def test_the_list_of_components_is_whole() -> None:
+    known = yaml.safe_load((ROOT / "playbooks/vars/components.yml").read_text())
+    assert sorted(known["component_tags"]) == sorted(component_roles())
+    assert known["component_definitions"] == [f"{{{{ __{tag}_component }}}}" for tag in known["component_tags"]]
+
+
+def test_what_is_about_all_components_has_their_list_and_their_variables() -> None:
+    for name in ("platform", "verify", "adoption", "probe", "access", "secrets"):
+        play = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())[0]
+        assert play["vars_files"] == ["vars/components.yml"], name
+        assert play["tasks"][0]["ansible.builtin.import_tasks"] == "tasks/components.yml", name
+        assert "component_definitions" not in play.get("vars", {}), name
+
+
+def test_an_uninstallation_knows_the_definitions_of_all() -> None:
+    known = yaml.safe_load((ROOT / "playbooks/vars/components.yml").read_text())["component_definitions"]
+    tasks = yaml.safe_load((ROOT / "playbooks/uninstall.yml").read_text())[0]["tasks"]
+    given = [task["vars"]["component_definitions"] for task in tasks if "component_definitions" in task.get("vars", {})]
+    assert given == [known]

@@ -190,16 +190,8 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
 # -- what stands in several places must say the same ----------------------------------------------
 
 
-def test_the_playbook_of_secrets_knows_every_component() -> None:
-    definitions = [
-        house.load(ROOT / "playbooks" / f"{name}.yml")[0]["vars"]["component_definitions"]
-        for name in ("platform", "secrets")
-    ]
-    assert definitions[0] == definitions[1]
-
-
 def test_no_component_before_the_controller_has_secrets_and_none_needs_a_namespace_without_a_chart() -> None:
-    order = house.load(ROOT / "playbooks" / "platform.yml")[0]["vars"]["component_tags"]
+    order = house.load(ROOT / "playbooks" / "vars" / "components.yml")["component_tags"]
     for name in order:
         component = house.load(ROOT / "roles" / name / "vars" / "main.yml")[f"__{name}_component"]
         if component.get("secrets"):
@@ -208,7 +200,7 @@ def test_no_component_before_the_controller_has_secrets_and_none_needs_a_namespa
 
 
 def test_the_preflight_knows_which_components_declare_secrets() -> None:
-    names = house.load(ROOT / "playbooks" / "platform.yml")[0]["vars"]["component_tags"]
+    names = house.load(ROOT / "playbooks" / "vars" / "components.yml")["component_tags"]
     declaring = [
         name
         for name in names

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .chart import Chart, same_version
+from ..kube.helm import values_digest
+from .chart import Chart, describe, same_version
 
 # A status in which Helm refuses every upgrade ("another operation is in progress"), or that a killed or broken run left behind.
 STUCK = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "failed"})
@@ -33,19 +34,19 @@ def find(releases: Sequence[Mapping[str, Any]], name: str, namespace: str) -> Ma
     return next((one for one in releases if one["name"] == name and one["namespace"] == namespace), None)
 
 
-def _differences(release: Mapping[str, Any], chart: Chart, values_digest: str) -> list[str]:
+def _differences(release: Mapping[str, Any], chart: Chart, digest: str) -> list[str]:
     """Why the deployed release is not the wanted one; empty when it is."""
     reasons = []
     if release["chart"] != chart.name and chart.source != "archive":
         reasons.append(f"chart {release['chart']} is to become {chart.name}")
     if chart.version and not same_version(release["chart_version"], chart.version):
         reasons.append(f"version {release['chart_version']} is to become {chart.version}")
-    if release["values_digest"] != values_digest:
+    if release["values_digest"] != digest:
         reasons.append("values differ")
     return reasons
 
 
-def decide(release: Mapping[str, Any] | None, chart: Chart, values_digest: str) -> Plan:
+def decide(release: Mapping[str, Any] | None, chart: Chart, digest: str) -> Plan:
     """Compare the release as found with the chart and the values it should have."""
     if release is None:
         return Plan("none", "install", 0, ["not installed"])
@@ -57,9 +58,30 @@ def decide(release: Mapping[str, Any] | None, chart: Chart, values_digest: str) 
     if status in STUCK:
         recover = "uninstall" if revision == 1 else "rollback"
         return Plan(recover, "install" if revision == 1 else "upgrade", revision, [f"an earlier run left it {status}"])
-    reasons = _differences(release, chart, values_digest)
+    reasons = _differences(release, chart, digest)
     if reasons:
         return Plan("none", "upgrade", revision, reasons)
     if release["missing"]:
         return Plan("none", "repair", revision, [f"deleted by hand: {', '.join(release['missing'])}"])
     return Plan("none", "none", revision, [])
+
+
+def decision(
+    data: Mapping[str, Any], values: Mapping[str, Any], releases: Sequence[Mapping[str, Any]], crds: Mapping[str, bool]
+) -> dict[str, Any]:
+    """plan, missing_crds and busy of a component, as plain data.
+
+    data: its definition; values: as they should be; releases, crds: as the cluster has them. Raises ChartError.
+    """
+    wanted = data["chart"]
+    plan: dict[str, Any] = {"action": "none", "recover": "none", "reasons": []}
+    if wanted["ref"]:
+        chart = describe(wanted["ref"], wanted["version"])
+        release = find(releases, wanted["release"], data["namespace"])
+        plan = {**decide(release, chart, values_digest(values))._asdict(), "chart": chart._asdict()}
+    missing = [name for name in data["crds"] if name in crds and not crds[name]]
+    return {
+        "plan": plan,
+        "missing_crds": missing,
+        "busy": plan["action"] != "none" or bool(data["due"]) or bool(missing),
+    }

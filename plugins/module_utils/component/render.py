@@ -51,7 +51,7 @@ def compose(data: Mapping[str, Any], values: str, objects: Sequence[tuple[str, s
     """Values, namespace and objects of a component.
 
     data: the component's definition; values: rendered template of the values; objects: (file name, rendered template).
-    The user's values win, and the component's own namespace, where it has one, is its first object. Raises RenderError.
+    The user's values win. The namespace is apart, none where it is not the component's own. Raises RenderError.
     """
     labels = labels_of(data["name"])
     own = {"pod-security.kubernetes.io/enforce": data["pod_security"]}
@@ -63,5 +63,5 @@ def compose(data: Mapping[str, Any], values: str, objects: Sequence[tuple[str, s
     return {
         "values": merged(values_of(values, "values.yaml.j2"), data["values"]) if data["chart"]["ref"] else {},
         "namespace": namespace,
-        "objects": namespace + labelled(rendered, labels),
+        "objects": labelled(rendered, labels),
     }

@@ -17,7 +17,7 @@ Obj = dict[str, t.Any]
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 # (manager, operation); None: any. kubectl-edit, kubectl-label, kubectl-scale and kubectl-rollout are people's
-# deliberate changes to somebody's object and stay theirs.
+# deliberate changes to somebody's object and stay theirs, but for a namespace's Pod Security.
 _TAKEN: tuple[tuple[str, str | None], ...] = (
     ("kubectl-client-side-apply", "Update"),
     ("kubectl-create", "Update"),
@@ -27,15 +27,27 @@ _TAKEN: tuple[tuple[str, str | None], ...] = (
 )
 
 
+# Labels of a namespace that people set before there were walls, and that walls are made of.
+_SECURITY = "f:pod-security.kubernetes.io/"
+
+
 def _is_taken(entry: Obj) -> bool:
     return not entry.get("subresource") and any(
         entry.get("manager") == manager and operation in (None, entry.get("operation")) for manager, operation in _TAKEN
     )
 
 
-def names_taken(message: str) -> bool:
-    """Does a conflict's message name a manager that adoption takes over?"""
+def names_taken(message: str, field: str = "") -> bool:
+    """Does a conflict's message name a manager that adoption takes over? field: what it is about."""
+    if 'conflict with "kubectl' in message and field.startswith(f".metadata.labels.{_SECURITY[2:]}"):
+        return True
     return any(f'conflict with "{manager}"' in message for manager, _operation in _TAKEN)
+
+
+def _is_security(entry: Obj, path: fields.Path) -> bool:
+    """Is this a label of Pod Security that somebody set by kubectl?"""
+    by_hand = str(entry.get("manager")).startswith("kubectl") and entry.get("operation") == "Update"
+    return by_hand and not entry.get("subresource") and path[-1].startswith(_SECURITY)
 
 
 def _left(path: fields.Path, has_replicas: bool) -> bool:
@@ -58,15 +70,19 @@ def take_over(live: Obj, wanted: Obj, manager: str, now: str) -> tuple[list[Obj]
     managers: list[str] = []
     kept: list[Obj] = []
     for entry in entries:
+        owned = fields.paths(entry.get("fieldsV1") or {})
         # Ownership in another version of the kind has other paths: the server converts it, we cannot.
-        if not _is_taken(entry) or entry.get("apiVersion") != wanted["apiVersion"]:
+        if entry.get("apiVersion") != wanted["apiVersion"]:
+            stay = owned
+        elif only is not None:
+            stay = {path for path in owned if path not in only or not (_is_taken(entry) or _is_security(entry, path))}
+        else:
+            stay = {path for path in owned if not _is_taken(entry) or _left(path, has_replicas)}
+        if stay == owned:
             kept.append(entry)
             continue
-        owned = fields.paths(entry.get("fieldsV1") or {})
-        stay = {path for path in owned if _left(path, has_replicas) or (only is not None and path not in only)}
-        if owned - stay:
-            taken |= owned - stay
-            managers.append(str(entry["manager"]))
+        taken |= owned - stay
+        managers.append(str(entry["manager"]))
         if stay:
             kept.append({**entry, "fieldsV1": fields.tree(stay)})
     if not taken:

@@ -57,5 +57,7 @@ CLUSTER_INFO: Spec = {
     "api_groups": {"type": "list", "elements": "str", "default": []},
     "crds": {"type": "list", "elements": "str", "default": []},
     "releases": {"type": "bool", "default": False},
+    "inside": {"type": "bool", "default": False},
+    "network": {"type": "bool", "default": False},
     "allow_unreachable": {"type": "bool", "default": False},
 }

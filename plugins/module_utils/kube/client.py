@@ -14,6 +14,7 @@ import concurrent.futures
 import json
 import os
 import queue
+import re
 import socket
 import ssl
 import tempfile
@@ -30,6 +31,7 @@ from .x509 import not_after
 THREADS = 8
 PATIENCE = 20.0  # seconds an answer may stay away before it is an error
 RETRY_STATUS = (429, 500, 502, 503, 504)
+_WARNING = re.compile(r'^\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 Json = t.Any
 Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
@@ -143,7 +145,7 @@ class Client:
                     raise
         return []
 
-    def request(
+    def request(  # noqa: C901 one loop, and one way out of it for each kind of failure
         self,
         method: str,
         path: str,
@@ -153,10 +155,11 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
         decode: t.Callable[[bytes], Json] = json.loads,
+        warned: t.MutableSequence[str] | None = None,
     ) -> tuple[int, Json]:
         """(status, answer) of a 2xx; ApiError for what the server refuses, Unreachable where nobody answers.
 
-        decode: what makes the answer of its bytes, for what is no JSON.
+        decode: what makes the answer of its bytes, for what is no JSON. warned: takes what the server warns of.
         """
         url = self._prefix + path + ("?" + urllib.parse.urlencode(query) if query else "")
         payload = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
@@ -175,6 +178,8 @@ class Client:
                 problem, pause = error, delay
             else:
                 self._answered = True
+                if warned is not None:
+                    warned[:] = warnings_in(headers)
                 if status < 300:
                     return status, decode(raw) if raw else {}
                 refusal = ApiError(method, path, status, _status(raw), _seconds(headers.get("retry-after")))
@@ -329,6 +334,17 @@ def _passing(error: ApiError) -> bool:
             for sign in ("failed calling webhook", "etcdserver:", "connection re", "context deadline", "timeout")
         )
     return error.status in RETRY_STATUS
+
+
+def warnings_in(headers: t.Mapping[str, str]) -> list[str]:
+    """What the server warns of, each once and in its order: texts of headers `Warning: 299 - "text"`."""
+    found = []
+    for line in headers.get("warning", "").split("\n"):
+        quoted = _WARNING.search(line)
+        if quoted:
+            text = quoted.group(1).encode("latin-1").decode("utf-8", "replace")
+            found.append(re.sub(r"\\(.)", r"\1", text))
+    return list(dict.fromkeys(found))
 
 
 def _seconds(text: str | None) -> float:

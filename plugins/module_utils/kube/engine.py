@@ -85,7 +85,7 @@ class Engine:
     def _apply_all(self, missing: set[str]) -> None:
         phases: list[list[Target]] = [[] for _phase in order.PHASES]
         for target in self._targets:
-            phases[order.phase(target.resource.group, target.resource.kind)].append(target)
+            phases[order.phase(target.resource.group, target.resource.kind, target.body)].append(target)
         now = {target.resource.group_kind for target in self._targets}
         spaces = {target.wanted.namespace for target in self._targets if target.wanted.namespace}
         parent_inside = self.set is not None and self.set.namespace in missing
@@ -161,7 +161,12 @@ class Engine:
     def _prune(self) -> list[Place]:
         """Delete members that are no longer wanted. Returns where those are that stay members."""
         doomed, kept = self._unwanted("never pruned: what it holds cannot be made again")
-        self._delete(doomed)
+        phases = _by_phase(doomed)
+        # A denial goes before what it would leave alone: for a moment more is open, and nothing that worked is cut off.
+        for number in (order.LIMITS, order.CLOSING):
+            self._delete(phases[number])
+            phases[number] = []
+        self._delete([item for members in phases for item in members])
         if self.options.wait:
             self._until_gone(doomed)
         return kept
@@ -175,7 +180,7 @@ class Engine:
             owners = live["metadata"].get("ownerReferences") or []
             if key in wanted or any(owner.get("controller") for owner in owners):
                 continue  # labels are copied to what controllers make (Service to EndpointSlice)
-            if resource.group_kind in order.NEVER_PRUNED:
+            if order.never_pruned(resource.group_kind, live["metadata"]["name"]):
                 kept.append(key[:2])
                 self._journal.report(resource, live, "kept", why_kept)
             else:
@@ -193,9 +198,7 @@ class Engine:
         if self.set:
             members, kept = self._unwanted("deleted only where the definition names it")
             doomed += members
-        phases = [
-            [item for item in doomed if order.phase(item[0].group, item[0].kind) == n] for n in range(len(order.PHASES))
-        ]
+        phases = _by_phase(doomed)
         for number in reversed(range(len(order.PHASES))):
             self._delete(phases[number])
             # Custom resources must be gone (finalizers!) before their definition goes, and their controller with it.
@@ -242,3 +245,10 @@ class Engine:
         if doomed and not self.options.check:
             gone = [(path_of(*item), label_of(*item), item[1]["metadata"]["uid"]) for item in doomed]
             self._waiter.until_gone(gone, self.options.wait_timeout)
+
+
+def _by_phase(doomed: list[tuple[Resource, Obj]]) -> list[list[tuple[Resource, Obj]]]:
+    phases: list[list[tuple[Resource, Obj]]] = [[] for _phase in order.PHASES]
+    for resource, live in doomed:
+        phases[order.phase(resource.group, resource.kind, live)].append((resource, live))
+    return phases

@@ -133,6 +133,8 @@ def cluster_info(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], *,
                 (str(params["identity_namespace"]), str(params["identity_name"])),
                 [str(group) for group in params["api_groups"]],
                 [str(crd) for crd in params["crds"]],
+                inside=bool(params.get("inside")),
+                network=bool(params.get("network")),
             )
             if params["releases"]:
                 found["releases"] = info.releases(client, None, None, check_objects=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 import urllib.parse
 
-from . import helm
+from . import applyset, helm
+from . import network as net
 from .client import Client
 from .discovery import Discovery, Resource
 from .errors import ApiError, KubeError
@@ -108,7 +109,15 @@ def _check(client: Client, decoded: list[Obj], result: list[Obj]) -> None:
                 entry["not_ready"].append({"object": label, "why": state.why})
 
 
-def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], crds: list[str]) -> Obj:
+def cluster(
+    client: Client,
+    identity: tuple[str, str],
+    api_groups: list[str],
+    crds: list[str],
+    *,
+    inside: bool = False,
+    network: bool = False,
+) -> Obj:
     """What a play asks about its cluster; everything in parallel. See cluster_info's RETURN for the keys."""
     space, name = (urllib.parse.quote(part) for part in identity)
     paths = {
@@ -121,10 +130,15 @@ def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], cr
         paths["crd " + crd] = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{urllib.parse.quote(crd)}"
     if api_groups:
         paths["groups"] = "/apis"
+    if inside:
+        paths["namespaces"] = "/api/v1/namespaces"
+        paths["sets"] = f"/api/v1/namespaces/{space}/configmaps?labelSelector={applyset.ID}"
+    lists = net.LISTS if network else {}
+    paths.update({key: path for key, (path, _query) in lists.items()})
 
     def read(key: str) -> t.Any:
         try:
-            return client.find(paths[key])
+            return client.list(paths[key], lists[key][1]) if key in lists else client.find(paths[key])
         except ApiError as error:
             raise explain(
                 error, f"Cluster {client.login.server}", "", verb=f"get {paths[key]}", changed=False
@@ -148,6 +162,17 @@ def cluster(client: Client, identity: tuple[str, str], api_groups: list[str], cr
             for group in api_groups
         },
         "crds": {crd: _established(got["crd " + crd]) for crd in crds},
+        **(_inside(got) if inside else {}),
+        **({"network": net.network(got["slices"], got["nodes"], got["dns"])} if network else {}),
+    }
+
+
+def _inside(got: t.Mapping[str, t.Any]) -> Obj:
+    """Namespaces with their labels, and names of the sets of objects that were applied."""
+    spaces = [one["metadata"] for one in (got["namespaces"] or {}).get("items") or []]
+    return {
+        "namespaces": {one["name"]: one.get("labels") or {} for one in spaces if not one.get("deletionTimestamp")},
+        "sets": [one["metadata"]["name"] for one in (got["sets"] or {}).get("items") or []],
     }
 
 

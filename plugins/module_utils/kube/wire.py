@@ -113,7 +113,9 @@ def _read_head(reader: t.IO[bytes]) -> tuple[int, dict[str, str]]:
         if not line:
             return int(first[1]), headers
         name, _colon, value = line.partition(b":")
-        headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
+        # the one header an API server repeats: each warning is a line of its own
+        headers[key] = f"{headers[key]}\n{text}" if key == "warning" and key in headers else text
 
 
 def _connect(sock: socket.socket, aim: str, authorization: str) -> None:

@@ -133,7 +133,8 @@ class Writer:
         except ApiError as error:
             if not error.is_field_conflict:
                 raise
-            return not all(adopt.names_taken(str(cause.get("message", ""))) for cause in error.causes)
+            taken = [adopt.names_taken(str(one.get("message", "")), str(one.get("field", ""))) for one in error.causes]
+            return not all(taken)
         return False
 
     def _foretell(self, target: Target, live: Obj, after: Obj) -> Obj:

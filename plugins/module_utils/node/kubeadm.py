@@ -62,7 +62,7 @@ _LEFT = (
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 _CHAIN = re.compile(
     r"^(?:-A|-I|:) ?(?:KUBE-|CNI-)|(?:-j|-g) (?:KUBE-|CNI-)|--match-set (?:inet6:)?(?:KUBE-|kube-router-)"
-    r"|^-A FORWARD -[io] kube-bridge "
+    r"|^-A FORWARD -[io] kube-bridge |--comment \"?kube-router-"
 )
 _SET = re.compile(r"^(?:inet6:)?(?:KUBE-|kube-router-)")
 

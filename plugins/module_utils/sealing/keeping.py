@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import typing as t
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from ..evidence.store import EvidenceError
+from ..evidence.store import Store as EvidenceStore
+from ..evidence.store import record as evidence
 from ..kube.arguments import CONNECTION, Spec
 from ..kube.client import Client, Clock
 from ..kube.config import load_login
-from ..kube.errors import KubeError
+from ..kube.errors import ApiError, KubeError
 from ..kube.front import read_file
 from . import backup, keys, proof
 from .backup import Lock, Record, Store
+from .bucket_arguments import S3
 from .certificate import stamp
 from .controller import discover
 from .errors import SealingError
@@ -27,23 +31,12 @@ SEALING_KEYS: Spec = {
     "controller_namespace": {"type": "str", "default": "enclii-system"},
     "controller_name": {"type": "str", "default": "sealed-secrets-controller"},
     "directory": {"type": "path"},
-    "s3": {
-        "type": "dict",
-        "options": {
-            "endpoint": {"type": "str", "required": True},
-            "bucket": {"type": "str", "required": True},
-            "prefix": {"type": "str", "default": ""},
-            "region": {"type": "str", "default": "us-east-1"},
-            "access_key": {"type": "str", "default": "", "no_log": True},
-            "secret_key": {"type": "str", "default": "", "no_log": True},
-            "session_token": {"type": "str", "default": "", "no_log": True},
-            "ca_cert": {"type": "path"},
-        },
-    },
+    "s3": {"type": "dict", "options": S3},
     "recipients": {"type": "list", "elements": "str", "default": []},
     "passphrase": {"type": "str", "default": "", "no_log": True},
     "identities": {"type": "list", "elements": "path", "default": []},
     "proof_max_age": {"type": "int", "default": 168},
+    "evidence_namespace": {"type": "str", "default": "enclii-system"},
     "force": {"type": "bool", "default": False},
 }
 Obj = dict[str, t.Any]
@@ -172,9 +165,12 @@ class _Keeper:
                 record, data = self._written(old, newest)
         elif old is None or not data:
             cause = self._why[0] if self._why else "there is no record of one"
-            raise SealingError(
+            error = SealingError(
                 "Backup of sealing keys", f"it is not there: {cause}", "Run backed_up first", reason="key"
             )
+            if not self._check:
+                self._keep("FAIL", self._now, str(error), old)
+            raise error
         if record is not None and not self._check and self._due(state, record):
             record = self._proved(record, data)
         return record, changed
@@ -226,7 +222,9 @@ class _Keeper:
             if record.proof != why:
                 record = record._replace(proved=False, proof=why)
                 backup.write_record(self._client, self._space, record)
+                self._keep("UNKNOWN", self._now, why, record)
             return record
+        started = self._now
         try:
             controller = discover(self._client, self._clock, self._space, str(self._params["controller_name"]))
             text = backup.decrypt(data, self._lock, f"Backup {record.places[0]}").decode("utf-8", "replace")
@@ -237,6 +235,9 @@ class _Keeper:
             failed = record._replace(proved=False, proof=f"{error.subject}: {error.cause}")
             backup.write_record(self._client, self._space, failed)
             backup.unmark(self._client, self._space)
+            # What could not be tried says nothing of the backup; both are no pass.
+            untried = isinstance(error, KubeError) or error.reason == "controller"
+            self._keep("UNKNOWN" if untried else "FAIL", started, failed.proof, failed)
             raise
         record = record._replace(
             proved=True, proof=how, last_proved_time=stamp(self._now), last_proved_digest=record.digest,
@@ -245,7 +246,32 @@ class _Keeper:
         marker = backup.mark(self._client, self._space)
         backup.write_record(self._client, self._space, record)
         backup.unmark(self._client, self._space, marker)
+        self._keep("PASS", started, how, record)
         return record
+
+    def _keep(self, verdict: str, started: datetime, finding: str, record: Record | None) -> None:
+        """Evidence of it, where that kind is installed. A backup is worth more than its evidence: what goes wrong here is a warning."""
+        store = EvidenceStore(self._client, str(self._params["evidence_namespace"]), self._clock)
+        try:
+            seen = evidence(
+                kind="sealing-key-backup",
+                subject=f"{self._space}/{self._params['controller_name']}",
+                verdict=verdict,
+                started=started,
+                ended=self._now,
+                # the next proof may be late by as much as lies between two
+                valid_for=timedelta(hours=2 * max(1, int(self._params["proof_max_age"]))),
+                figures={"keys": len(self._keys), "seconds": round((self._now - started).total_seconds(), 3)},
+                findings=[finding],
+                details={}
+                if record is None
+                else {"digest": record.digest, "places": record.places, "held": record.key_ids},
+                random=self._random,
+            )
+            store.write(seen)
+        except (KubeError, ApiError) as error:
+            if not (isinstance(error, EvidenceError) and error.reason == "not_installed"):
+                self._warnings.append(f"It was not kept as evidence: {error}")
 
     def _same_keys(self) -> None:
         """The marker of a proof says that no older key is missing: also none that was made while it lasted."""

@@ -16,11 +16,14 @@ try:
 except ImportError:  # ansible-test imports this file without its libraries
     boto3 = None
 
+# What callers go by: SealingError.reason of these, "file" of all others.
+_REASONS = {"NoSuchKey": "missing", "404": "missing", "PreconditionFailed": "exists"}
 LIMIT = 64 * 1024 * 1024  # bytes: no backup of keys is larger
 _CAUSES = {
     "NoSuchBucket": ("there is no such bucket", "Make it, or correct its name"),
     "NoSuchKey": ("it is not there", "Write the backup again, with force"),
     "404": ("it is not there", "Write the backup again, with force"),
+    "403": ("access is denied", "Allow s3:PutObject, s3:GetObject and s3:ListBucket below the prefix"),  # to HEAD
     "AccessDenied": ("access is denied", "Allow s3:PutObject and s3:GetObject below the prefix"),
     "InvalidAccessKeyId": ("the access key is not known there", "Correct access_key"),
     "XAdminUserNotFound": ("the access key is not known there", "Correct access_key"),  # versitygw's word for it
@@ -64,8 +67,7 @@ class Bucket:
             raise self._refused(self._subject, error) from None
 
     def write(self, name: str, data: bytes) -> str:
-        key = self._prefix + name
-        place = f"s3://{self._bucket}/{key}"
+        key, place = self._prefix + name, self.place(name)
         wanted: dict[str, t.Any] = {"Bucket": self._bucket, "Key": key, "Body": data}
         try:
             try:
@@ -73,11 +75,23 @@ class Bucket:
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") not in ("NotImplemented", "501"):
                     raise
-                # A server that knows no conditional writes: time and digest in the name have to do.
+                # A server that knows no conditional writes is asked first; two who write at once have names of their own.
+                if self._is_there(key):
+                    cause, step = _CAUSES["PreconditionFailed"]
+                    raise SealingError(f"{place} ({self._subject})", cause, step, reason="exists") from None
                 self._client.put_object(**wanted)
         except (BotoCoreError, ClientError) as error:
             raise self._refused(place, error) from None
         return place
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey"):
+                raise
+            return False
+        return True
 
     def read(self, place: str) -> bytes:
         key = place.removeprefix(f"s3://{self._bucket}/")
@@ -87,19 +101,25 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise self._refused(place, error) from None
 
+    def place(self, name: str) -> str:
+        """How something of that name is called."""
+        return f"s3://{self._bucket}/{self._prefix}{name}"
+
     def holds(self, place: str) -> bool:
         start = f"s3://{self._bucket}/{self._prefix}"
         return place.startswith(start) and "/" not in place[len(start) :]
 
     def _refused(self, subject: str, error: Exception) -> SealingError:
         """In words of ours: what servers answer may quote the request."""
+        reason = "file"
         if isinstance(error, ClientError):
             code = str(error.response.get("Error", {}).get("Code") or "")
             cause, step = _CAUSES.get(code, (f"the server refuses it ({code[:40]})", "Look into its log"))
+            reason = _REASONS.get(code, reason)
         elif isinstance(error, SSLError):
             cause, step = "its certificate is not accepted", "Give its CA by ca_cert, and the name that is in it"
         else:
             cause = f"it cannot be reached ({type(error).__name__})"
             step = "Check endpoint, network and credentials"
         about = subject if subject == self._subject else f"{subject} ({self._subject})"
-        return SealingError(about, cause, step, reason="file")
+        return SealingError(about, cause, step, reason=reason)

@@ -344,6 +344,10 @@ def test_cluster_info(kube: t.Any) -> None:
     assert found["releases"] == front.release_info({**params, "check_objects": True}, {})["releases"]
     assert found["reachable"] and found["identity"] == {"inventory": "local"} and found["version"]["minor"] == "36"
     assert found["kube_system_uid"] == kube.server.get("ns", "kube-system")["metadata"]["uid"]
+    kube.apply(kube.config_map("member"), apply_set=kube.set())
+    inside = front.cluster_info({**params, "inside": True}, {})
+    assert inside["sets"] == ["set"] and "namespaces" not in found
+    assert inside["namespaces"][kube.namespace]["kubernetes.io/metadata.name"] == kube.namespace
     assert found["api_groups"] == {"apps": ["v1"], "none.example.org": []} and found["crds"] == {"a.example.org": False}
     assert {
         "name": kube.namespace,
@@ -359,6 +363,58 @@ def test_cluster_info(kube: t.Any) -> None:
     with pytest.raises(Unreachable):
         front.cluster_info({**away, "allow_unreachable": False}, {})
     assert front.cluster_info({**params, "kubeconfig": "/nonexistent"}, {})["reachable"] is False
+
+
+def test_cluster_info_tells_of_the_network(kube: t.Any) -> None:
+    """This server listens on loopback, so that it names no endpoint of its own, and it has neither nodes nor DNS: all are made here."""
+    params = {
+        "kubeconfig": str(kube.server.kubeconfig),
+        "identity_namespace": kube.namespace,
+        "identity_name": "id",
+        "api_groups": [],
+        "crds": [],
+        "releases": False,
+        "inside": False,
+        "network": True,
+        "allow_unreachable": False,
+    }
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": kube.namespace, "labels": {"node-role.kubernetes.io/control-plane": ""}},
+        "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"]},
+    }
+    dns = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": kube.namespace, "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
+        "spec": {
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "metrics", "port": 9153}],
+        },
+    }
+    own = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": kube.namespace,
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.10"]}],
+        "ports": [{"name": "https", "port": 6443}],
+    }
+    kube.apply(node, dns, own)
+    try:
+        found = front.cluster_info(params, {})["network"]
+    finally:
+        kube.apply(node, dns, own, state="absent")
+    assert found["api_server"] == [{"address": "192.0.2.10", "port": 6443}] and found["control_plane"] == ["192.0.2.10"]
+    assert found["nodes"] == [] and found["pod_networks"] == ["10.244.0.0/24"]
+    assert found["dns"]["namespace"] == "kube-system" and found["dns"]["labels"] == {"k8s-app": "kube-dns"}
+    assert found["dns"]["ports"] == [{"port": 53, "protocol": "UDP"}] and len(found["dns"]["addresses"]) == 1
+    assert "network" not in front.cluster_info({**params, "network": False}, {})
 
 
 def test_wait_says_what_is_not_ready(kube: t.Any) -> None:

@@ -258,3 +258,16 @@ def test_sigkill_by_the_clock(kube: t.Any, tmp_path: pathlib.Path) -> None:
     result = kube.apply(*new, apply_set=kube.set())
     assert result["changed"] and kube.names("cm") == {"set", *(item["metadata"]["name"] for item in new)}
     assert kube.apply(*new, apply_set=kube.set())["changed"] is False
+
+
+def test_a_namespaces_own_account_is_never_pruned(kube: t.Any) -> None:
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": kube.namespace},
+        "automountServiceAccountToken": False,
+    }
+    other = {**account, "metadata": {"name": "other", "namespace": kube.namespace}}
+    kube.apply(kube.config_map("a"), account, other, apply_set=kube.set())
+    actions = kube.actions(kube.apply(kube.config_map("a"), apply_set=kube.set()))
+    assert actions == {"ConfigMap/a": "unchanged", "ServiceAccount/default": "kept", "ServiceAccount/other": "deleted"}

@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import apiserver
+import evidence
 import objectstore
 import pyrage
 import pytest
@@ -227,6 +228,59 @@ def test_passphrase_and_another_one(cluster: Cluster) -> None:
     other = cluster.run(recipients=[], passphrase="another one")
     assert other["why"] == ["it is encrypted with another passphrase"]
     assert cluster.run()["why"] == ["it is encrypted for other recipients"]
+
+
+# -- the same as evidence ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(server: apiserver.ApiServer) -> t.Iterator[t.Callable[[], list[Obj]]]:
+    """The kind Evidence installed for a test; what there is of it, oldest first. All other tests do without the kind."""
+
+    def read() -> list[Obj]:
+        listed = [one["spec"] for one in server.get("evidence", "-n", SPACE)["items"]]
+        return sorted(listed, key=lambda one: one["ended"])
+
+    evidence.applied(server, evidence.rendered(SPACE))
+    yield read
+    server.kubectl("delete", "crd", "evidence.enclii.dev")
+
+
+def test_every_proof_is_evidence_and_so_is_every_failed_one(
+    cluster: Cluster, identity: Path, kept: t.Callable[[], list[Obj]]
+) -> None:
+    cluster.run()
+    (unknown,) = kept()
+    assert (unknown["kind"], unknown["subject"]) == ("sealing-key-backup", "enclii-system/sealed-secrets-controller")
+    assert unknown["verdict"] == "UNKNOWN" and "no identity was given" in unknown["findings"][0]
+    cluster.run()
+    assert len(kept()) == 1
+    done = cluster.run(identities=[str(identity)])
+    passed = kept()[-1]
+    assert passed["verdict"] == "PASS" and passed["findings"] == [done["backup"]["proof"]]
+    assert passed["details"]["digest"] == done["backup"]["digest"] and passed["figures"]["keys"] == len(
+        cluster.secrets()
+    )
+    lasts = datetime.fromisoformat(passed["expires"]) - datetime.fromisoformat(passed["ended"])
+    assert lasts.total_seconds() == 2 * 168 * 3600
+    cluster.run(identities=[str(identity)])
+    cluster.run(identities=[str(identity)], check=True)
+    cluster.run("proved", identities=[str(identity)], check=True)
+    assert len(kept()) == 2
+    cluster.files()[0].unlink()
+    cluster.fail("proved", identities=[str(identity)])
+    assert kept()[-1]["verdict"] == "FAIL" and "it is not there" in kept()[-1]["findings"][0]
+    shown = json.dumps(kept())
+    assert [part for part in private_parts(cluster.secrets()) if part in shown] == []
+
+
+def test_evidence_that_cannot_be_written_is_a_warning(
+    cluster: Cluster, identity: Path, kept: t.Callable[[], list[Obj]]
+) -> None:
+    done = cluster.run(identities=[str(identity)], evidence_namespace="nowhere")
+    assert done["backup"]["proved"] and kept() == []
+    [warning] = done["warnings"]
+    assert "It was not kept as evidence" in warning and "there is no namespace nowhere" in warning
 
 
 # -- what is no proof ----------------------------------------------------------------------------

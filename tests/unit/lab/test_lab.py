@@ -15,7 +15,7 @@ import sys
 import pytest
 import yaml
 
-from lab import builds, core, inventory, nodes, state
+from lab import builds, core, images, inventory, nodes, state
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -100,6 +100,13 @@ def test_taken_and_reserved_ports_are_not_handed_out(monkeypatch: pytest.MonkeyP
     assert nodes.free_ports("a-name", 25) != base
 
 
+def test_the_rule_for_traffic_among_nodes_is_the_labs_own() -> None:
+    lab = state.Lab("a-name", subnet="10.80.7.0/24")
+    made, removed = nodes.untranslated(lab, "-I"), nodes.untranslated(lab, "-D")
+    assert made[made.index("-I") + 1 :] == removed[removed.index("-D") + 1 :]
+    assert "10.80.7.0/24" in made and f"{nodes.LABEL}=a-name" in made
+
+
 def test_a_build_is_found_by_the_content_it_is_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builds, "go_version", lambda: "go1.26.0")
     before = builds.place.__wrapped__("etcd")
@@ -113,8 +120,9 @@ def test_every_build_is_pinned_and_every_image_has_its_build() -> None:
         text = (ROOT / "lab/builds" / name / "go.mod").read_text()
         assert spec["version"].lstrip("v") in text, f"{name}: go.mod does not require {spec['version']}"
         assert (ROOT / "lab/builds" / name / "go.sum").stat().st_size > 0
-    images = yaml.safe_load((ROOT / "lab/images.yml").read_text())
-    used = {reference.split("/")[0] for spec in images for reference in spec.get("files", {})} - {"debian"}
+    listed = images.catalogue()
+    used = {reference.split("/")[0] for spec in listed for reference in spec.get("files", {})} - {"debian"}
     assert used <= set(catalogue)
-    assert len({(spec["repository"], spec["tag"]) for spec in images}) == len(images)
-    json.dumps(images)
+    assert {spec["base"] for spec in listed if "base" in spec} == set(images.BASES)
+    assert len({(spec["repository"], spec["tag"]) for spec in listed}) == len(listed)
+    json.dumps(listed)

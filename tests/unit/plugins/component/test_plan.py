@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.enclii.platform.plugins.module_utils.component.chart import Chart, ChartError, describe
-from ansible_collections.enclii.platform.plugins.module_utils.component.plan import decide, find
+from ansible_collections.enclii.platform.plugins.module_utils.component.plan import decide, decision, find
+from ansible_collections.enclii.platform.plugins.module_utils.kube.helm import values_digest
 
 CHART = Chart("remote", "oci://example.org/cert-manager", "cert-manager", "v1.21.2")
 
@@ -49,6 +50,37 @@ def test_decision(found: dict[str, Any] | None, recover: str, action: str, words
     plan = decide(found, CHART, "sha256:a")
     assert (plan.recover, plan.action) == (recover, action)
     assert words in "; ".join(plan.reasons)
+
+
+def definition(**changes: Any) -> dict[str, Any]:
+    chart = {"ref": CHART.ref, "version": CHART.version, "release": "cert-manager"}
+    return {"name": "x", "namespace": "cert-manager", "chart": chart, "crds": [], "due": False, **changes}
+
+
+def test_nothing_to_do_is_not_busy() -> None:
+    there = [release(values_digest=values_digest({"a": 1}))]
+    found = decision(definition(crds=["one"]), {"a": 1}, there, {"one": True, "other": False})
+    assert (found["busy"], found["missing_crds"], found["plan"]["action"]) == (False, [], "none")
+    assert found["plan"]["chart"] == CHART._asdict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "values", "crds", "missing"),
+    [
+        ({}, {"a": 2}, {}, []),
+        ({"due": True}, {"a": 1}, {}, []),
+        ({"crds": ["one", "two"]}, {"a": 1}, {"one": True, "two": False}, ["two"]),
+    ],
+)
+def test_busy(changes: dict[str, Any], values: dict[str, Any], crds: dict[str, bool], missing: list[str]) -> None:
+    found = decision(definition(**changes), values, [release(values_digest=values_digest({"a": 1}))], crds)
+    assert found["busy"]
+    assert found["missing_crds"] == missing
+
+
+def test_a_component_without_a_chart_has_no_plan() -> None:
+    found = decision(definition(chart={"ref": "", "version": "", "release": ""}), {}, [release()], {})
+    assert found == {"plan": {"action": "none", "recover": "none", "reasons": []}, "missing_crds": [], "busy": False}
 
 
 def test_find_wants_name_and_namespace() -> None:

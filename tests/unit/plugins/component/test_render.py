@@ -28,10 +28,10 @@ def test_the_users_values_win_and_lists_are_replaced() -> None:
     assert made["values"] == {"a": {"b": 2, "c": 1}, "list": [3]}
 
 
-def test_the_namespace_comes_first_and_objects_keep_their_own_labels() -> None:
+def test_the_namespace_is_apart_and_objects_keep_their_own_labels() -> None:
     made = render.compose(DATA, "", [("10-x.yaml.j2", CONFIG)])
-    namespace, config = made["objects"]
-    assert made["namespace"] == [namespace]
+    (config,) = made["objects"]
+    (namespace,) = made["namespace"]
     assert namespace["metadata"]["name"] == "metrics"
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert config["metadata"]["labels"]["app.kubernetes.io/name"] == "own"
@@ -39,7 +39,7 @@ def test_the_namespace_comes_first_and_objects_keep_their_own_labels() -> None:
 
 
 def test_a_component_in_somebody_elses_namespace_makes_none() -> None:
-    assert render.compose({**DATA, "pod_security": "none"}, "", [])["objects"] == []
+    assert render.compose({**DATA, "pod_security": "none"}, "", [])["namespace"] == []
 
 
 def test_without_a_chart_there_are_no_values() -> None:

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.enclii.platform.plugins.module_utils.kube.client import Client
+from ansible_collections.enclii.platform.plugins.module_utils.kube.client import Client, warnings_in
 from ansible_collections.enclii.platform.plugins.module_utils.kube.config import Login
 from ansible_collections.enclii.platform.plugins.module_utils.kube.errors import ApiError, KubeError, Unreachable
 
@@ -230,3 +230,16 @@ def test_proxy_gets_the_request(server: Server) -> None:
     bad = Client(Login(server="https://x", proxy="socks5://y:1"), clock=Clock())  # type: ignore[arg-type]
     with pytest.raises(KubeError, match="only http:// proxies"):
         bad.get("/x")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", []),
+        ('299 - "one"\n299 - "two"\n299 - "one"', ["one", "two"]),
+        (r'299 - "would violate \"restricted:latest\": a (b \\ c)"', ['would violate "restricted:latest": a (b \\ c)']),
+        ("no warning at all", []),
+    ],
+)
+def test_warnings_are_read_as_the_server_meant_them(header: str, expected: list[str]) -> None:
+    assert warnings_in({"warning": header}) == expected

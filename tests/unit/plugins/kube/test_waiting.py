@@ -202,6 +202,8 @@ def test_gone_means_gone_or_made_anew() -> None:
         ("", "ServiceAccount", order.BASE),
         ("", "Secret", order.BASE),
         ("", "Service", order.BASE),
+        ("", "LimitRange", order.BASE),
+        ("", "ResourceQuota", order.LIMITS),
         ("policy", "PodDisruptionBudget", order.BASE),
         ("apps", "Deployment", order.WORKLOADS),
         ("batch", "CronJob", order.WORKLOADS),
@@ -213,3 +215,16 @@ def test_gone_means_gone_or_made_anew() -> None:
 )
 def test_phases(group: str, kind: str, phase: int) -> None:
     assert order.phase(group, kind) == phase
+
+
+def test_a_denial_comes_after_what_is_allowed() -> None:
+    allowing = {"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [{}]}}
+    denying = {"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": []}}
+    assert order.phase("networking.k8s.io", "NetworkPolicy", allowing) == order.BASE
+    assert order.phase("networking.k8s.io", "NetworkPolicy", denying) == order.LIMITS
+    marked = {"metadata": {"labels": {order.CLOSES: "egress"}}}
+    assert order.phase("networking.k8s.io", "NetworkPolicy", {**allowing, **marked}) == order.CLOSING
+    assert order.phase("networking.k8s.io", "NetworkPolicy", {**denying, **marked}) == order.LIMITS
+    assert order.phase("", "ConfigMap", marked) == order.BASE
+    assert order.BASE < order.CLOSING < order.LIMITS < order.WORKLOADS
+    assert len(order.PHASES) == order.LATE + 1

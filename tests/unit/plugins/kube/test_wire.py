@@ -100,3 +100,10 @@ def test_tunnel(answering: t.Callable[..., t.Any]) -> None:
     wire.close()
     with pytest.raises(WireError, match="HTTP 407"):
         answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", tunnel=("api:6443", ""))
+
+
+def test_every_warning_is_kept(answering: t.Callable[..., t.Any]) -> None:
+    wire, _read = answering(
+        b'HTTP/1.1 200 OK\r\nWarning: 299 - "one"\r\nWarning: 299 - "two"\r\nContent-Length: 0\r\n\r\n'
+    )
+    assert wire.exchange("GET / HTTP/1.1\r\n", None)[1]["warning"] == '299 - "one"\n299 - "two"'

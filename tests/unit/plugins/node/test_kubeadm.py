@@ -178,6 +178,7 @@ RULES = """*filter
 -A FORWARD -m set --match-set kube-router-pod-subnets src -j ACCEPT
 -A FORWARD -o kube-bridge -m comment --comment "allow inbound traffic to pods" -j ACCEPT
 -A MINE -s 192.0.2.0/24 -j DROP
+-A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment kube-router-pod-egress -j MASQUERADE --random-fully
 COMMIT
 """
 

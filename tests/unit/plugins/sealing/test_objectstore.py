@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from objectstore import ObjectStore, missing
 
 from ansible_collections.enclii.platform.plugins.module_utils.sealing.errors import SealingError
@@ -36,6 +38,25 @@ def test_bucket_gives_back_what_was_written_and_overwrites_nothing(server: Objec
         bucket.write("one.age", b"second")
     assert bucket.read(place) == b"first"
     assert [path.read_bytes() for path in server.objects()] == [b"first"]
+
+
+def without_conditions(request: AWSPreparedRequest, **_given: t.Any) -> AWSResponse | None:
+    """What a server answers that knows no conditional writes; all else goes to the real one."""
+    if "If-None-Match" not in request.headers:
+        return None
+    raw = io.BytesIO(b"<Error><Code>NotImplemented</Code></Error>")
+    raw.stream = lambda **_options: iter(raw.readline, b"")  # type: ignore[attr-defined]
+    return AWSResponse(request.url, 501, {}, raw)
+
+
+def test_a_server_without_conditional_writes_overwrites_nothing_either(server: ObjectStore) -> None:
+    bucket = Bucket(**{**server.options, "prefix": "plain"})
+    bucket._client.meta.events.register("before-send.s3.PutObject", without_conditions)
+    place = bucket.write("one.age", b"first")
+    with pytest.raises(SealingError, match="something of that name is there already") as caught:
+        bucket.write("one.age", b"second")
+    assert caught.value.reason == "exists"
+    assert bucket.read(place) == b"first"
 
 
 def test_prefix_is_a_directory_or_nothing(server: ObjectStore) -> None:

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, The Enclii Platform Authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""enclii.platform.access_info inside the controller; see plugin_utils/in_process.py."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.enclii.platform.plugins.plugin_utils.in_process import InProcess, Result
+from ansible_collections.enclii.platform.plugins.plugin_utils.library import load
+
+front = load("access.front")
+arguments = load("access.arguments")
+
+
+class ActionModule(InProcess):
+    """Same arguments, same library function as the module."""
+
+    spec = arguments.ACCESS_INFO
+
+    def work(self, params: dict[str, t.Any], environ: dict[str, str]) -> Result:
+        return t.cast("Result", front.access_info(params, environ))
