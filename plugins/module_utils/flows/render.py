@@ -30,18 +30,20 @@ def policies(
     walled = sorted(space for space, mode in spaces.items() if mode == "enforce")
     found: dict[str, list[Obj]] = {space: [] for space in walled}
     errors: list[FlowError] = []
-    for flow in flows:
-        try:
-            for space, policy in _of_flow(flow, found, facts):
-                found[space].append(policy)
-        except FlowError as error:
-            errors.append(error)
+    dns: list[Obj] = []
+    unknown: list[FlowError] = []
     try:
         dns = _dns(facts, dns_addresses) if walled else []
     except FlowError as error:
-        errors.append(error)
-    if errors:
-        raise FlowError.together(errors)
+        unknown = [error]
+    for flow in flows:
+        try:
+            for space, policy in _of_flow(flow, found, facts, dns):
+                found[space].append(policy)
+        except FlowError as error:
+            errors.append(error)
+    if errors or unknown:
+        raise FlowError.together([*errors, *unknown])
     for space in walled:
         found[space] += [
             _closing(_policy(ALLOW_DNS, space, {}, "Egress", dns)),
@@ -63,15 +65,18 @@ def capability(flow: Flow, side: str) -> Obj:
     return {"matchExpressions": [{"key": flow.label, "operator": "In", "values": [side, "peer"]}]}
 
 
-def _of_flow(flow: Flow, walled: Mapping[str, Any], facts: Facts) -> list[tuple[str, Obj]]:
-    """Its policies with their namespaces: egress where it starts, ingress where it ends."""
+def _of_flow(flow: Flow, walled: Mapping[str, Any], facts: Facts, dns: list[Obj]) -> list[tuple[str, Obj]]:
+    """Its policies with their namespaces: egress where it starts, ingress where it ends.
+
+    A pod that an egress policy selects is isolated from then on: so each allows DNS as well, until that for all pods is there.
+    """
     result = []
     if flow.source.kind == "pods":
         rules = _rules(flow, flow.target, "server", facts) if set(flow.source.namespaces) & set(walled) else []
         for space in flow.source.namespaces:
             if space in walled:
                 selector = capability(flow, "client")
-                result.append((space, _policy(f"flow-{flow.name}-from", space, selector, "Egress", rules)))
+                result.append((space, _policy(f"flow-{flow.name}-from", space, selector, "Egress", [*rules, *dns])))
     if flow.target.kind == "pods":
         rules = _rules(flow, flow.source, "client", facts) if set(flow.target.namespaces) & set(walled) else []
         for space in flow.target.namespaces:

@@ -45,6 +45,8 @@ DNS_PODS = {
     "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
     "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
 }
+# In each egress policy: the first one that selects a pod isolates it.
+DNS_RULE: Obj = {"to": [DNS_PODS], "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
 
 def flows(
@@ -83,7 +85,8 @@ def test_a_flow_between_pods() -> None:
                         }
                     ],
                     "ports": [{"port": 5432, "protocol": "TCP"}],
-                }
+                },
+                DNS_RULE,
             ],
         },
         "data/flow-sql-to": {
@@ -147,7 +150,8 @@ def test_the_api_server_is_its_endpoints() -> None:
         {
             "to": [{"ipBlock": {"cidr": "192.0.2.10/32"}}, {"ipBlock": {"cidr": "192.0.2.11/32"}}],
             "ports": [{"port": 6443, "protocol": "TCP"}],
-        }
+        },
+        DNS_RULE,
     ]
 
 
