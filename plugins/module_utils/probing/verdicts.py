@@ -107,7 +107,7 @@ def _not_opened(way: tuple[str, str], reached: Reached) -> str:
         return f"{_NOT_OPENED}: the network had not learned of both pods in time"
     return (
         f"{_NOT_OPENED}, and nothing else of this run got from node {way[0]} to node {way[1]}: see whether the network carries "
-        f"pods between them (routes, tunnels, the log of its agent on both)"
+        f"pods between them, and by their own addresses (routes, tunnels, masquerading, the log of its agent on both)"
     )
 
 
