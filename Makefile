@@ -48,3 +48,6 @@ lab-clean: venv ## remove the lab's caches
 
 bench-%: venv ## a figure beside its peer: apply, noop, bootstrap, seal, probe, restore, failover
 	@$(python) bench/$*/run.py
+
+proof-%: lab-up ## what takes long, on the lab with the platform on it, with a dated result: postgresql
+	@$(python) proof/$*/run.py

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commits one row every 10 ms and tells which commits were acknowledged, and how long it could not. Runs in a pod of the toolbox image.
 
-    python3 - SECONDS FIRST < writer.py
+    python3 - SECONDS FIRST [anew] < writer.py
 
 Where to and as whom come from libpq's variables. The first line is "ready" once a row was committed; the last is one of JSON:
 {"acknowledged": [[first, last], …], "gap": seconds, "refused": {"what a failure said": times}}. A row whose commit failed, or was not
-said to be replicated, is not acknowledged: it may be there, and may not.
+said to be replicated, is not acknowledged: it may be there, and may not. anew: each row on a connection of its own.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def longest(moments):
     return max((later - sooner for sooner, later in itertools.pairwise(moments)), default=0.0)
 
 
-def write(connect, failures, clock, sleep, seconds, first):
+def write(connect, failures, clock, sleep, seconds, first, anew=False):
     """(numbers, moments) of the acknowledged commits, and {failure: times}.
 
-    connect() -> commit(number) -> whether it is replicated too.
+    connect() -> commit(number) -> whether it is replicated too. anew: connect for each.
     """
     numbers, moments, refused = [], [], {}
     end, number, commit = clock() + seconds, first, None
     while clock() < end:
         began = clock()
         try:
-            commit = commit or connect()
+            commit = (None if anew else commit) or connect()
             if commit(number):
                 numbers.append(number)
                 moments.append(clock())
@@ -80,8 +80,10 @@ def main():
 
         return commit
 
-    seconds, first = float(sys.argv[1]), int(sys.argv[2])
-    numbers, moments, refused = write(connect, (psycopg.Error, OSError), time.monotonic, time.sleep, seconds, first)
+    seconds, first, anew = float(sys.argv[1]), int(sys.argv[2]), "anew" in sys.argv[3:]
+    numbers, moments, refused = write(
+        connect, (psycopg.Error, OSError), time.monotonic, time.sleep, seconds, first, anew
+    )
     print(json.dumps({"acknowledged": ranges(numbers), "gap": round(longest(moments), 3), "refused": refused}))
 
 

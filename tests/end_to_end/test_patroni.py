@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import ssl
 import subprocess
 import time
 import typing as t
@@ -70,6 +69,10 @@ def test_nothing_is_left_to_do(database: Database) -> None:
     print(f"nothing to do: {run.seconds:.1f} s")
 
 
+def test_the_scenario_of_molecule(database: Database) -> None:
+    database.run.molecule("patroni")
+
+
 def test_members_are_on_different_nodes_and_only_as_privileged_as_others(database: Database) -> None:
     pods = database.run.get("pods", "-n", SPACE, "-l", f"cluster-name={CLUSTER}")["items"]
     assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
@@ -126,34 +129,18 @@ def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None
     assert changes(platform(database.run)) > 0
 
 
-def served(database: Database, pod: str, port: int) -> str:
-    """Serial number of the certificate that a pod shows."""
-    script = (
-        "import socket,ssl,sys\n"
-        "c=ssl.create_default_context(); c.check_hostname=False; c.verify_mode=ssl.CERT_NONE\n"
-        "s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),5)\n"
-        "sys.argv[1]=='5432' and (s.sendall(bytes([0,0,0,8,4,210,22,47])), s.recv(1))\n"
-        "print(ssl.DER_cert_to_PEM_cert(c.wrap_socket(s).getpeercert(True)))"
-    )
-    return database.inside(pod, "python3", "-c", script, str(port)).strip()
-
-
 def test_a_renewed_certificate_is_taken_over_without_a_failed_client(database: Database) -> None:
-    def wanted() -> str:
-        secret = database.run.get("secret", f"{CLUSTER}-server", "-n", SPACE)["data"]["tls.crt"]
-        return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(decoded(secret))).strip()
-
-    old = wanted()
+    old = database.certificate()
     starts = {pod: database.run.get("pod", pod, "-n", SPACE)["status"]["containerStatuses"] for pod in PODS}
     writer = database.write(150)
     try:
         database.run.kubectl("delete", "secret", f"{CLUSTER}-server", f"{CLUSTER}-replication", "-n", SPACE)
-        database.run.until("a new certificate", lambda: safely(wanted) not in ("", old), 60)
-        new = wanted()
+        database.run.until("a new certificate", lambda: safely(database.certificate) not in ("", old), 60)
+        new = database.certificate()
         for pod in PODS:
             for port in (5432, 8008):
                 database.run.until(
-                    f"{pod} shows it on {port}", lambda pod=pod, port=port: served(database, pod, port) == new, 120
+                    f"{pod} shows it on {port}", lambda pod=pod, port=port: database.served(pod, port) == new, 120
                 )
         told = json.loads(writer.communicate(timeout=240)[0].splitlines()[-1])
     finally:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pathlib
 import secrets
+import ssl
 import subprocess
 import typing as t
 
@@ -16,6 +18,17 @@ from labrun import CLONE, LabRun
 
 SPACE, CLUSTER = "enclii-data", "postgres"
 WRITER = pathlib.Path(CLONE, "bench", "failover", "writer.py")
+# On PostgreSQL's port TLS begins with a word of its own.
+SHOWN = """
+import socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+one = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+if sys.argv[1] == "5432":
+    one.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))
+    one.recv(1)
+print(ssl.DER_cert_to_PEM_cert(context.wrap_socket(one).getpeercert(True)))
+"""
 Obj = dict[str, t.Any]
 
 
@@ -59,6 +72,15 @@ class Database:
         """What the leader answers; the text goes over standard input, so that no password is an argument."""
         words = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]
         return self.inside(self.leader(), *words, given=text)
+
+    def certificate(self) -> str:
+        """The server's certificate as cert-manager has it (PEM)."""
+        text = self.run.get("secret", f"{CLUSTER}-server", "-n", SPACE)["data"]["tls.crt"]
+        return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(base64.b64decode(text).decode())).strip()
+
+    def served(self, pod: str, port: int) -> str:
+        """The certificate that a member shows (PEM)."""
+        return self.inside(pod, "python3", "-c", SHOWN, str(port)).strip()
 
     def prepare(self) -> None:
         """A role, a database and a pod of the writer's own."""
@@ -108,8 +130,8 @@ class Database:
         self.sql("DROP DATABASE IF EXISTS bench WITH (FORCE);")
         self.sql("DROP ROLE IF EXISTS bench;")
 
-    def write(self, seconds: int) -> subprocess.Popen[str]:
-        """The writer, once it has committed."""
+    def write(self, seconds: int, *more: str) -> subprocess.Popen[str]:
+        """The writer, once it has committed; more: further words of its own."""
         first, self._next = self._next, self._next + seconds * 1000
         argv = [
             f"{self.run.lab.paths['bin']}/kubectl",
@@ -121,7 +143,7 @@ class Database:
             SPACE,
             "bench-writer",
         ]
-        argv += ["--", "python3", "-", str(seconds), str(first)]
+        argv += ["--", "python3", "-", str(seconds), str(first), *more]
         with WRITER.open() as source:
             process = subprocess.Popen(argv, stdin=source, stdout=subprocess.PIPE, text=True)
         assert process.stdout and process.stdout.readline() == "ready\n", "the writer could not write"

@@ -117,6 +117,16 @@ class LabRun:
         self.transcript.append("".join(lines))
         return Outcome(rc, "".join(lines), time.monotonic() - began)
 
+    def molecule(self, scenario: str) -> None:
+        """Run a scenario of Molecule on the lab."""
+        argv = ["molecule", "test", "--scenario-name", scenario]
+        environment = {**self._environment, "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1"}
+        done = subprocess.run(
+            argv, cwd=CLONE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        self.transcript.append(done.stdout)
+        assert done.returncode == 0, done.stdout[-6000:]
+
     def kubectl(self, *words: str, given: str | None = None, check: bool = True) -> str:
         """Output of kubectl as the administrator."""
         argv = [f"{self.lab.paths['bin']}/kubectl", "--kubeconfig", str(self.kubeconfig), *words]
