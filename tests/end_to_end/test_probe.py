@@ -116,7 +116,7 @@ def test_check_mode_tells_the_matrix_and_makes_nothing(walled: Walled) -> None:
 def test_walls_that_hold_pass(walled: Walled) -> None:
     told = walled.probe()
     assert told["findings"] == []
-    assert told["verdict"] == "PASS"
+    assert told["verdict"] == "PASS", told["findings"]
     assert told["counts"]["ok"] == told["figures"]["pairs"] > 50
     tried = {(one["kind"], one["protocol"], one["expected"]) for one in told["pairs"]}
     assert {("probe", "TCP", "open"), ("probe", "UDP", "open"), ("probe", "UDP", "closed"), ("dns", "UDP", "open"),
@@ -136,7 +136,7 @@ def test_a_policy_that_is_too_wide_is_named(walled: Walled, name: str, spec: Obj
     """One side alone: with any of these the other one still holds all that walls hold."""
     walled.apply(policy(*name.split("/"), spec))
     told = walled.probe(**AND_OUTSIDE)
-    assert told["verdict"] == "FAIL"
+    assert told["verdict"] == "FAIL", told["findings"]
     assert pairs(told, "open") == opened
     (finding,) = told["findings"]
     assert f"is opened by NetworkPolicy {name}, which is none of the walls'" in finding
@@ -241,7 +241,7 @@ def test_a_namespace_without_its_label_is_named(walled: Walled) -> None:
         told = walled.probe(**FEW)
     finally:
         walled.lab.kubectl("label", "namespace", "b-data", "enclii.dev/walls=enforce")
-    assert told["verdict"] == "FAIL"
+    assert told["verdict"] == "FAIL", told["findings"]
     assert told["findings"] == [
         "open: namespace b-data lacks the label enclii.dev/walls, and it is declared enforce: run the platform's playbook"
     ]
@@ -251,28 +251,12 @@ def test_real_servers_are_tried_and_their_missing_label_is_named(walled: Walled)
     component = {"name": "b_shop", "namespace": "b-data", "state": "present",
                  "flows": [{"name": "b-shop", "from": {"namespace": "b-app"}, "to": "b_shop", "port": 8000}]}  # fmt: skip
     label = "flow.enclii.dev/b-shop"
-    allow = [
-        policy("b-data", "flow-b-shop-to", {
-            "podSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": ["server", "peer"]}]},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "b-app"}},
-                                   "podSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": ["client", "peer"]}]}}],
-                         "ports": [{"port": 8000, "protocol": "TCP"}]}],
-        }),
-        policy("b-app", "flow-b-shop-from", {
-            "podSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": ["client", "peer"]}]},
-            "policyTypes": ["Egress"],
-            "egress": [{"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "b-data"}},
-                                "podSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": ["server", "peer"]}]}}],
-                        "ports": [{"port": 8000, "protocol": "TCP"}]}],
-        }),
-    ]  # fmt: skip
-    walled.apply(*allow, server("shop-0", {label: "server", "app": "shop"}, 8000))
+    walled.apply(*walled.with_flows_of(component), server("shop-0", {label: "server", "app": "shop"}, 8000))
     walled.lab.kubectl("wait", "-n", "b-data", "pod/shop-0", "--for=condition=Ready", "--timeout=60s")
     some = {"sources": ["b-app/bare", "b-app/b-shop-client"], "targets": ["b-data/shop-0"], "components": [component]}
     try:
         told = walled.probe(**some)
-        assert told["verdict"] == "PASS"
+        assert told["verdict"] == "PASS", told["findings"]
         verdicts = {
             one["source"]: (one["kind"], one["target"], one["expected"], one["verdict"]) for one in told["pairs"]
         }
@@ -285,7 +269,7 @@ def test_real_servers_are_tried_and_their_missing_label_is_named(walled: Walled)
         assert (alone["verdict"], alone["counts"]["unknown"]) == ("UNKNOWN", 1)
         walled.lab.kubectl("label", "pod", "shop-0", "-n", "b-data", f"{label}-")
         told = walled.probe(**{**some, "targets": ["b-data/b-shop-server"]})
-        assert told["verdict"] == "FAIL"
+        assert told["verdict"] == "FAIL", told["findings"]
         assert f"no running pod of b_shop in namespace b-data carries the label {label}=server" in told["findings"][-1]
     finally:
         walled.lab.kubectl("delete", "pod", "shop-0", "-n", "b-data", "--ignore-not-found")
@@ -316,7 +300,7 @@ def test_a_rehearsal_finds_that_dns_would_be_cut_off(walled: Walled) -> None:
 
 def test_a_rehearsal_passes_where_nothing_is_cut_off(walled: Walled) -> None:
     told = walled.probe(rehearse="b-app")
-    assert told["verdict"] == "PASS"
+    assert told["verdict"] == "PASS", told["findings"]
     kinds = {(one["kind"], one["expected"]) for one in told["pairs"]}
     assert {("dns", "open"), ("api", "open"), ("api", "closed")} <= kinds
     assert all(space.startswith("enclii-rehearsal-") for space in told["plan"]["namespaces"])
@@ -339,7 +323,7 @@ def test_a_run_that_was_killed_leaves_what_the_next_one_takes_away(walled: Walle
     assert walled.left()
     time.sleep(16)  # until its pulse stands still
     told = walled.probe(**FEW)
-    assert told["verdict"] == "PASS"
+    assert told["verdict"] == "PASS", told["findings"]
     assert len(told["swept"]) == 1
     assert walled.left() == []
 
@@ -359,7 +343,7 @@ def test_a_network_that_does_not_enforce_is_found_with_its_nodes(walled: Walled)
         told = walled.probe(**FEW)
     finally:
         flipped(walled.lab, True)
-    assert told["verdict"] == "FAIL"
+    assert told["verdict"] == "FAIL", told["findings"]
     assert {("b-app/bare", "b-data/b-sql-server"), ("b-app/bare", "b-data/bare")} <= pairs(told, "open")
     finding = told["findings"][0]
     assert "the network does not enforce them there" in finding

@@ -56,6 +56,10 @@ class Walled:
         listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(listed))
 
+    def with_flows_of(self, *components: Obj) -> list[Obj]:
+        """The policies, as they are once these components declare flows as well."""
+        return policies(read_flows(components, self.flows, []), self.spaces, self.facts)
+
     def restore(self) -> None:
         """Exactly the policies of the flows."""
         known = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self.policies}
