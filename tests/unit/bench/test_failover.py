@@ -17,6 +17,7 @@ class World:
 
     def __init__(self, away: tuple[float, float], warns: tuple[float, float] = (-1.0, -1.0)) -> None:
         self.now, self.away, self.warns, self.there = 0.0, away, warns, set[int]()
+        self.logins = 0
 
     def clock(self) -> float:
         return self.now
@@ -25,6 +26,7 @@ class World:
         self.now += seconds
 
     def connect(self) -> t.Callable[[int], bool]:
+        self.logins += 1
         self._answer(1.0)
 
         def commit(number: int) -> bool:
@@ -63,6 +65,13 @@ def test_what_is_not_replicated_is_not_acknowledged() -> None:
     numbers, moments, _ = written(world)
     assert len(world.there - set(numbers)) == pytest.approx(100, abs=2)
     assert writer.longest(moments) == pytest.approx(1.0, abs=0.05)
+
+
+def test_each_row_on_a_connection_of_its_own() -> None:
+    once, anew = World((-1, -1)), World((-1, -1))
+    written(once)
+    numbers = writer.write(anew.connect, OSError, anew.clock, anew.sleep, 10.0, 1, anew=True)[0]
+    assert once.logins == 1 and anew.logins == len(numbers) > 900
 
 
 def test_ranges() -> None:
