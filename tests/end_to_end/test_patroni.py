@@ -121,7 +121,7 @@ def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None
     after = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
     assert not {*before.values()} & {*after.values()}
     steps = [line for line in run.output.splitlines() if ": delete, " in line or ": switchover" in line]
-    assert len(steps) == 4
+    assert len(steps) == 4, steps
     assert "switchover" in steps[2] and leader in steps[2] and leader in steps[3]
     assert database.lost(told["acknowledged"]) == 0
     assert told["gap"] < 15
@@ -198,10 +198,9 @@ def test_what_was_backed_up_restores(database: Database) -> None:
     told = evidence(database, "restore-proof")
     assert told["verdict"] == "PASS"
     assert told["figures"]["rto_seconds"] > 0
-    assert (
-        database.run.kubectl("get", "jobs,pods", "-n", SPACE, "-l", "app.kubernetes.io/component=restore", "-o", "name")
-        == ""
-    )
+    # but what the scheduled ones have finished
+    left = "restore.enclii.dev/run,!restore.enclii.dev/scheduled"
+    assert database.run.kubectl("get", "jobs,pods,pvc,secrets,configmaps", "-n", SPACE, "-l", left, "-o", "name") == ""
 
 
 def test_absent_keeps_volumes_and_backups_and_present_finds_its_data(database: Database) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The Enclii Platform Authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From checked arguments of patroni_info to its result: four reads, one plan."""
+"""From checked arguments of patroni_info to its result: five reads, one plan."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def look(client: Client, params: t.Mapping[str, t.Any]) -> Obj:
         "workload": f"/apis/apps/v1/namespaces/{space}/statefulsets/{name}",
         "leader": f"{base}/configmaps/{name}-leader",
         "config": f"{base}/configmaps/{name}-config",
+        "sync": f"{base}/configmaps/{name}-sync",
     }
 
     def read(key: str) -> t.Any:
@@ -76,7 +77,7 @@ def look(client: Client, params: t.Mapping[str, t.Any]) -> Obj:
             "changed": False, "exists": False, "leader": "", "members": [], "step": rolling.Step("none")._asdict(),
             "configuration": {"text": text, "differs": False, "changes": []},
         }  # fmt: skip
-    now = rolling.cluster(params["cluster"], got["workload"], got["pods"], got["leader"], got["config"])
+    now = rolling.cluster(params["cluster"], got["workload"], got["pods"], got["leader"], got["config"], got["sync"])
     return {
         "changed": False,
         "exists": True,

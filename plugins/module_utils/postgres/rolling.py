@@ -34,7 +34,10 @@ class Member(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """leader: name of the pod that holds the lock, or ""; revision: what every pod should run; replicas: how many there should be."""
+    """leader: name of the pod that holds the lock, or ""; revision: what every pod should run; replicas: how many there should be.
+
+    synchronous: who may take over while commits are replicated to a quorum; None where they are not. Patroni refuses all others.
+    """
 
     name: str
     leader: str
@@ -42,6 +45,7 @@ class Cluster(NamedTuple):
     replicas: int
     paused: bool
     members: tuple[Member, ...]
+    synchronous: tuple[str, ...] | None = None
 
 
 class Step(NamedTuple):
@@ -73,8 +77,10 @@ def member(pod: Obj) -> Member:
     )
 
 
-def cluster(name: str, workload: Obj, pods: Sequence[Obj], leader: Obj | None, config: Obj | None) -> Cluster:
-    """From the StatefulSet, its pods, and the ConfigMaps <name>-leader and <name>-config."""
+def cluster(
+    name: str, workload: Obj, pods: Sequence[Obj], leader: Obj | None, config: Obj | None, sync: Obj | None = None
+) -> Cluster:
+    """From the StatefulSet, its pods, and the ConfigMaps <name>-leader, <name>-config and <name>-sync."""
     spec, status = workload.get("spec") or {}, workload.get("status") or {}
     seen = int(status.get("observedGeneration") or 0) >= int(workload["metadata"].get("generation") or 0)
     return Cluster(
@@ -84,6 +90,17 @@ def cluster(name: str, workload: Obj, pods: Sequence[Obj], leader: Obj | None, c
         replicas=1 if spec.get("replicas") is None else int(spec["replicas"]),
         paused=bool(_json(_annotations(config).get("config")).get("pause")),
         members=tuple(sorted((member(pod) for pod in pods), key=lambda one: one.name)),
+        synchronous=_synchronous(_annotations(sync)),
+    )
+
+
+def _synchronous(said: Obj) -> tuple[str, ...] | None:
+    """The leader and the standbys that Patroni has written down, None where it has none."""
+    if not said.get("leader"):
+        return None
+    return (
+        str(said["leader"]),
+        *(one.strip() for one in str(said.get("sync_standby") or "").split(",") if one.strip()),
     )
 
 
@@ -93,7 +110,7 @@ def plan(now: Cluster, done: Sequence[str] = ()) -> Step:
         return Step("wait", reason=f"StatefulSet {now.name}: its controller has not seen the change yet")
     leader = next((one for one in now.members if one.name == now.leader), None)
     stale = [one for one in now.members if one.revision != now.revision]
-    waiting = [(one, why) for one in now.members if (why := unfit(one, leader))]
+    waiting = [(one, why) for one in now.members if (why := unfit(one, leader, now.synchronous))]
     if now.paused and (stale or any(one.pending_restart for one in now.members)):
         return Step(
             "stop",
@@ -113,7 +130,7 @@ def plan(now: Cluster, done: Sequence[str] = ()) -> Step:
     return _outdated(now, leader, stale, done) or _restarts(now, leader, done) or Step("none")
 
 
-def unfit(one: Member, leader: Member | None) -> str:
+def unfit(one: Member, leader: Member | None, synchronous: Sequence[str] | None = None) -> str:
     """Why no other member may be touched now, or ""."""
     if one.terminating:
         return "it is being stopped"
@@ -124,6 +141,8 @@ def unfit(one: Member, leader: Member | None) -> str:
             return f"it does not stream from the leader ({one.state or 'Patroni has said nothing yet'})"
         if one.timeline and leader.timeline and one.timeline != leader.timeline:
             return f"it is on timeline {one.timeline}, and the leader on {leader.timeline}"
+        if synchronous is not None and one.name not in synchronous:
+            return "it streams, and is not among the synchronous standbys yet"
     return ""
 
 

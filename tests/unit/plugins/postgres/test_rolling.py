@@ -113,6 +113,32 @@ def test_who_is_furthest_takes_over() -> None:
     assert rolling.plan(cluster(*members)).candidate == "pg-1"
 
 
+def test_who_is_not_a_synchronous_standby_yet_is_waited_for() -> None:
+    """Patroni refuses to hand over to it."""
+    members = [one("pg-0", revision="old"), one("pg-1", location=900), one("pg-2", location=800)]
+    step = rolling.plan(cluster(*members, synchronous=("pg-0", "pg-2")))
+    assert (step.action, step.member) == ("wait", "pg-1") and "not among the synchronous standbys yet" in step.reason
+    assert rolling.plan(cluster(*members, synchronous=("pg-0", "pg-2", "pg-1"))).candidate == "pg-1"
+    # nobody is while the leader is new
+    assert rolling.plan(cluster(*members, synchronous=("pg-0",))).action == "wait"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "read"),
+    [
+        (None, None),
+        ({}, None),
+        ({"leader": "", "sync_standby": "pg-1"}, None),
+        ({"leader": "pg-0"}, ("pg-0",)),
+        ({"leader": "pg-0", "sync_standby": "pg-1,pg-2", "quorum": "1"}, ("pg-0", "pg-1", "pg-2")),
+    ],
+)
+def test_synchronous_standbys_are_read(annotations: dict[str, str] | None, read: tuple[str, ...] | None) -> None:
+    workload = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "updateRevision": "pg-new"}}
+    sync = None if annotations is None else {"metadata": {"annotations": annotations}}
+    assert rolling.cluster("pg", workload, [POD], None, None, sync).synchronous == read
+
+
 def test_after_the_switchover_the_old_leader_is_a_replica() -> None:
     members = [
         one("pg-0", revision="old", state="streaming", timeline=2),
