@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import json
 import shutil
 import subprocess
@@ -203,6 +204,44 @@ def test_what_was_backed_up_restores(database: Database) -> None:
     assert database.run.kubectl("get", "jobs,pods,pvc,secrets,configmaps", "-n", SPACE, "-l", left, "-o", "name") == ""
 
 
+def claims(database: Database) -> list[Obj]:
+    found = database.run.get("pvc", "-n", SPACE, "-l", f"cluster-name={CLUSTER}")["items"]
+    return t.cast("list[Obj]", found)
+
+
+@pytest.fixture
+def expandable(database: Database) -> t.Iterator[None]:
+    """The class allows what its provisioner cannot do: the test is the resizer."""
+    name = claims(database)[0]["spec"]["storageClassName"]
+    database.run.kubectl("patch", "storageclass", name, "-p", '{"allowVolumeExpansion": true}')
+    yield
+    database.run.kubectl("patch", "storageclass", name, "-p", '{"allowVolumeExpansion": null}')
+
+
+def resize(database: Database, size: str) -> None:
+    """What a CSI driver's resizer and the kubelet do once a claim asks for more."""
+    for claim in claims(database):
+        name = claim["metadata"]["name"]
+        asked = ("get", "pvc", name, "-n", SPACE, "-o", "jsonpath={.spec.resources.requests.storage}")
+        database.run.until(f"{name} asks for {size}", lambda asked=asked: database.run.kubectl(*asked) == size, 120)
+        grown = {"capacity": {"storage": size}}
+        database.run.kubectl("patch", "pv", claim["spec"]["volumeName"], "-p", json.dumps({"spec": grown}))
+        patch = json.dumps({"status": grown})
+        database.run.kubectl("patch", "pvc", name, "-n", SPACE, "--subresource=status", "--type=merge", "-p", patch)
+
+
+def test_a_volume_that_cannot_grow_is_named_before_anything_is_asked(database: Database) -> None:
+    before = [one["spec"]["resources"] for one in claims(database)]
+    for playbook in (("expand_volumes",), ("platform", "--tags", "patroni")):
+        run = database.run.playbook(*playbook, "-e", "patroni_storage_size=12Gi", database=True)
+        assert run.rc != 0
+        said = " ".join(run.output.split())
+        assert (
+            "patroni_storage_size is 12Gi: data-postgres-0 is of class" in said and "does not allow expansion" in said
+        )
+    assert [one["spec"]["resources"] for one in claims(database)] == before
+
+
 def test_absent_keeps_volumes_and_backups_and_present_finds_its_data(database: Database) -> None:
     database.sql("CREATE TABLE kept AS SELECT 41 + 1 AS answer;", "bench")
     run = platform(database.run, "-e", "patroni_state=absent").succeeded()
@@ -214,3 +253,21 @@ def test_absent_keeps_volumes_and_backups_and_present_finds_its_data(database: D
     database.run.until("three members stream in quorum mode", database.whole, 180)
     assert database.sql("SELECT answer FROM kept;", "bench").strip() == "42"
     assert changes(platform(database.run)) == 0
+
+
+@pytest.mark.usefixtures("expandable")
+def test_volumes_grow_while_everything_runs(database: Database) -> None:
+    pods = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
+    more = ("-e", "patroni_storage_size=12Gi")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        resizer = pool.submit(resize, database, "12Gi")
+        run = database.run.playbook("expand_volumes", *more, database=True)
+        resizer.result()
+    run.succeeded()
+    assert "data-postgres-0: 12Gi, data-postgres-1: 12Gi, data-postgres-2: 12Gi" in " ".join(run.output.split())
+    platform(database.run, *more).succeeded()
+    assert changes(platform(database.run, *more)) == 0
+    assert {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS} == pods
+    # back again is refused: nothing shrinks
+    less = platform(database.run)
+    assert less.rc != 0 and "a volume does not shrink" in " ".join(less.output.split())
