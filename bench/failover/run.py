@@ -30,7 +30,12 @@ from database import CLUSTER, SPACE, Database, Obj  # noqa: E402
 from labrun import LabRun  # noqa: E402
 
 TARGET = 25.0
-LASTS = {"switchover": 20, "container": 60, "pod": 60, "node": 90}  # seconds that the writer writes
+LASTS = {
+    "switchover": 10,
+    "container": 60,
+    "pod": 60,
+    "node": 90,
+}  # seconds that the writer writes, unless a gap is over sooner
 EVENTS = tuple(LASTS)
 TIMINGS = ("fast", "default")
 
@@ -55,7 +60,7 @@ def happen(base: Database, event: str, leader: str) -> t.Callable[[], None]:
 def one(base: Database, event: str) -> Obj:
     """{gap: seconds, lost: rows} of one event."""
     leader = base.run.until("three members stream in quorum mode", base.whole, 300)
-    writer = base.write(LASTS[event])
+    writer = base.write(LASTS[event], "enough")
     afterwards = happen(base, event, leader)
     try:
         said, _ = writer.communicate(timeout=LASTS[event] + 60)

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commits one row every 10 ms and tells which commits were acknowledged, and how long it could not. Runs in a pod of the toolbox image.
 
-    python3 - SECONDS FIRST [anew] < writer.py
+    python3 - SECONDS FIRST [anew] [enough] < writer.py
 
 Where to and as whom come from libpq's variables. The first line is "ready" once a row was committed; the last is one of JSON:
 {"acknowledged": [[first, last], …], "gap": seconds, "refused": {"what a failure said": times}}. A row whose commit failed, or was not
-said to be replicated, is not acknowledged: it may be there, and may not. anew: each row on a connection of its own.
+said to be replicated, is not acknowledged: it may be there, and may not. anew: each row on a connection of its own. enough: it
+ends sooner, a few seconds after a gap of one second or more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 
 INTERVAL = 0.01
+GAP, AFTERWARDS = 1.0, 5.0  # seconds
 # Nothing but the network's own limits ends a commit that waits: one that is cancelled is acknowledged, and on one server only.
 LIMITS = {
     "autocommit": True, "connect_timeout": 2, "target_session_attrs": "read-write", "tcp_user_timeout": 2000, "keepalives_idle": 1,
@@ -41,10 +43,10 @@ def longest(moments):
     return max((later - sooner for sooner, later in itertools.pairwise(moments)), default=0.0)
 
 
-def write(connect, failures, clock, sleep, seconds, first, anew=False):
+def write(connect, failures, clock, sleep, seconds, first, anew=False, enough=False):
     """(numbers, moments) of the acknowledged commits, and {failure: times}.
 
-    connect() -> commit(number) -> whether it is replicated too. anew: connect for each.
+    connect() -> commit(number) -> whether it is replicated too. anew: connect for each. enough: end AFTERWARDS a gap.
     """
     numbers, moments, refused = [], [], {}
     end, number, commit = clock() + seconds, first, None
@@ -55,6 +57,8 @@ def write(connect, failures, clock, sleep, seconds, first, anew=False):
             if commit(number):
                 numbers.append(number)
                 moments.append(clock())
+                if enough and len(moments) > 1 and moments[-1] - moments[-2] >= GAP:
+                    end, enough = min(end, moments[-1] + AFTERWARDS), False
         except failures as error:
             commit = None
             said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
@@ -80,9 +84,10 @@ def main():
 
         return commit
 
-    seconds, first, anew = float(sys.argv[1]), int(sys.argv[2]), "anew" in sys.argv[3:]
+    seconds, first = float(sys.argv[1]), int(sys.argv[2])
+    ways = {"anew": "anew" in sys.argv[3:], "enough": "enough" in sys.argv[3:]}
     numbers, moments, refused = write(
-        connect, (psycopg.Error, OSError), time.monotonic, time.sleep, seconds, first, anew
+        connect, (psycopg.Error, OSError), time.monotonic, time.sleep, seconds, first, **ways
     )
     print(json.dumps({"acknowledged": ranges(numbers), "gap": round(longest(moments), 3), "refused": refused}))
 

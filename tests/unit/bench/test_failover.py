@@ -74,6 +74,13 @@ def test_each_row_on_a_connection_of_its_own() -> None:
     assert once.logins == 1 and anew.logins == len(numbers) > 900
 
 
+def test_it_ends_once_a_gap_is_over() -> None:
+    world = World((2.0, 6.5))
+    _numbers, moments, _ = writer.write(world.connect, OSError, world.clock, world.sleep, 60.0, 1, enough=True)
+    assert writer.longest(moments) == pytest.approx(5.0, abs=0.1)
+    assert world.now == pytest.approx(7.0 + writer.AFTERWARDS, abs=0.2)
+
+
 def test_ranges() -> None:
     assert writer.ranges([]) == [] and writer.ranges([1, 2, 3, 7, 9, 10]) == [[1, 3], [7, 7], [9, 10]]
     assert writer.longest([]) == 0.0 == writer.longest([4.0])
