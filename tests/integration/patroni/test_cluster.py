@@ -214,6 +214,22 @@ def served(port: int, speaks_postgresql: bool) -> bytes | None:
         return None
 
 
+def test_writes_go_on_while_the_api_server_is_away(cluster: patroni.Cluster) -> None:
+    """Twice as long as a leader's lock lasts: members ask each other instead (failsafe mode)."""
+    lead = leader(cluster)
+    started = cluster.sql(lead, "select pg_postmaster_start_time()")
+    with cluster.writer(50) as told:
+        cluster.server.stop_api()
+        try:
+            time.sleep(40)
+        finally:
+            cluster.server.start_api()
+        found = told()
+    assert found["lost"] == [] and found["gap"] < 2, found
+    assert leader(cluster) == lead
+    assert cluster.sql(lead, "select pg_postmaster_start_time()") == started
+
+
 def test_prestop_hands_over(cluster: patroni.Cluster) -> None:
     old = leader(cluster)
     cluster.pods[old].run("/usr/local/bin/enclii-prestop", "--seconds=30")

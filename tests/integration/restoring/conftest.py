@@ -165,8 +165,8 @@ class Origin:
             time.sleep(0.05)
         raise RuntimeError(f"not yet: {holds}: " + (self.place / "log").read_text()[-2000:])
 
-    def backup(self, kind: str) -> str:
-        self.pgbackrest(f"--type={kind}", "backup")
+    def backup(self, kind: str, *options: str) -> str:
+        self.pgbackrest(f"--type={kind}", *options, "backup")
         return str(json.loads(self.pgbackrest("--output=json", "info"))[0]["backup"][-1]["label"])
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -244,25 +245,51 @@ def test_what_the_live_cluster_has_wrong_itself_is_found(copy_of_ill: Copy) -> N
     assert "lied" in names["amcheck"]["cause"] and "gone" not in names["amcheck"]["cause"]
 
 
-def test_pages_that_were_bad_already(copy_of_ill: Copy, machine: Machine, ill: Told) -> None:
-    one = Origin(machine, "bad")
+@contextlib.contextmanager
+def with_bad_pages(
+    machine: Machine, ill: Told, name: str, tables: t.Sequence[str], *options: str
+) -> t.Iterator[tuple[Copy, str]]:
+    """A copy of a backup of tables with a flipped byte, and its label."""
+    one = Origin(machine, name)
     one.follow(ill[0])
     one.start()
     try:
         one.until("select not pg_is_in_recovery()")
-        path = one.place / "pg" / one.sql("select pg_relation_filepath('lied')")
+        paths = [one.place / "pg" / one.sql(f"select pg_relation_filepath('{table}')") for table in tables]
         one.stop()
-        content = bytearray(path.read_bytes())
-        content[8000] ^= 0x01
-        path.write_bytes(bytes(content))
+        for path in paths:
+            content = bytearray(path.read_bytes())
+            content[8000] ^= 0x01
+            path.write_bytes(bytes(content))
         one.start()
-        label = one.backup("full")
+        label = one.backup("full", *options)
         last = one.archived()
     finally:
         one.stop()
     with copied(machine, (one, {**ill[1], "last": last})) as copy:
+        yield copy, label
+
+
+def test_pages_that_were_bad_already(copy_of_ill: Copy, machine: Machine, ill: Told) -> None:
+    with with_bad_pages(machine, ill, "bad", ["lied"]) as (copy, label):
         found = failure(copy.prove())
     assert found["name"] == "damaged_file" and label in found["object"] and "wrong checksums" in found["cause"]
+
+
+def test_bad_pages_that_no_backup_looked_at(copy_of_ill: Copy, machine: Machine, ill: Told) -> None:
+    with with_bad_pages(machine, ill, "unseen", ["lied", "enclii.heartbeat"], "--no-checksum-page") as (copy, _label):
+        told = copy.prove()
+    assert [one["name"] for one in told["failures"]] == [
+        "query_failed",
+        "query_failed",
+        "amcheck",
+        "dump",
+        "checksums",
+    ], told
+    heartbeat, lied, *_ = told["failures"]
+    assert heartbeat["object"] == "Database postgres" and "invalid page" in heartbeat["cause"]
+    assert lied["object"] == "Table public.lied in database postgres" and "invalid page" in lied["cause"]
+    assert "checksum verification failed" in told["failures"][-1]["cause"]
 
 
 def test_wal_that_ends_too_early(copy: Copy, machine: Machine, origin: Told) -> None:
