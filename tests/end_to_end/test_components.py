@@ -26,7 +26,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from labrun import CLONE, PLAYBOOK, LabRun, Outcome, kill_all
+from labrun import CLONE, LabRun, Outcome, kill_all
 
 from ansible_collections.enclii.platform.plugins.module_utils.kube import front
 
@@ -77,7 +77,7 @@ def releases(lab: LabRun) -> dict[str, dict[str, str]]:
 
 def killed_inside_helm(lab: LabRun, release: str, status: str, *arguments: str) -> None:
     """Run the platform's playbook and end it, Helm included, by SIGKILL while the release has that status."""
-    argv = [str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), "playbooks/platform.yml", *arguments]
+    argv = lab.command("platform", *arguments)
     environment = {**os.environ, "LAB_NAME": lab.lab.name}
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(

@@ -242,7 +242,7 @@ def test_a_given_value_is_sealed_again_when_it_is_named(inventory: Inventory) ->
 
 def test_at_a_terminal_each_is_asked_for_once_and_not_shown(inventory: Inventory) -> None:
     again = ["-e", json.dumps({"secrets_replace": [f"{SPACE}/proof-s3"]})]
-    argv = [str(PLAYBOOK), "-i", "inventories/local", "playbooks/secrets.yml", *inventory.arguments(*again)]
+    argv = inventory.lab.command("secrets", *inventory.arguments(*again))
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(CLONE)

@@ -81,6 +81,12 @@ class LabRun:
     def address(self, node: str) -> str:
         return str(self.hosts[node]["kubernetes_node_ip"])
 
+    def command(self, name: str, *arguments: str, database: bool = False) -> list[str]:
+        """The words that run a playbook of the collection on the lab, from the clone's root."""
+        without = [] if database else ["-e", "patroni_state=absent"]
+        inventory_of = ["-i", str(CLONE / "inventories" / "local")]
+        return [str(PLAYBOOK), *inventory_of, f"playbooks/{name}.yml", *without, *arguments]
+
     def playbook(
         self,
         name: str,
@@ -94,10 +100,7 @@ class LabRun:
         kill_at: (part of a task's name, seconds after it began): then it is ended by SIGKILL. environment: added to ours.
         database: with PostgreSQL, which takes a minute to come and which most tests need not.
         """
-        without = [] if database else ["-e", "patroni_state=absent"]
-        argv = [
-            *(str(PLAYBOOK), "-i", str(CLONE / "inventories" / "local"), f"playbooks/{name}.yml", *without, *arguments)
-        ]
+        argv = self.command(name, *arguments, database=database)
         began = time.monotonic()
         process = subprocess.Popen(
             argv, cwd=CLONE, env={**self._environment, **(environment or {})}, text=True, stdout=subprocess.PIPE,
