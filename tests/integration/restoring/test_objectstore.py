@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import typing as t
 
 import objectstore
@@ -93,6 +95,15 @@ def test_to_a_mark(far: Copy, origin: Told) -> None:
 def test_wrong_credentials_are_no_missing_backup(far: Copy, machine: Machine) -> None:
     machine.write(f"{far.name}/secrets/s3-secret", "canary-wrong")
     assert far.prove()["failures"][0]["name"] == "no_access"
+
+
+def test_a_server_that_does_not_answer_is_told_soon(far: Copy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        began = time.monotonic()
+        far.more = {"PGBACKREST_REPO1_STORAGE_PORT": str(deaf.getsockname()[1])}
+        found = far.prove()["failures"][0]
+    assert found["name"] == "no_access" and found["object"] == "Repository"
+    assert time.monotonic() - began < 60
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(far: Copy, machine: Machine) -> None:
