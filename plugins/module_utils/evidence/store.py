@@ -214,10 +214,20 @@ def _about(obj: Obj) -> tuple[str, str]:
     return str(obj["spec"]["kind"]), str(obj["spec"]["subject"])
 
 
+def opened(client: Client, wanted: t.Mapping[str, t.Any] | None, clock: Clock) -> Store | None:
+    """Where a module's option evidence says; None without it. Before anything is tried: what cannot be kept is better known of early."""
+    if not wanted:
+        return None
+    store = Store(client, str(wanted["namespace"]), clock)
+    if not store.installed():
+        step = "Run the platform's playbook with --tags baseline, or leave out evidence"
+        raise _not_installed(f"Evidence in {wanted['namespace']}", step)
+    return store
+
+
 def _labels(kind: str, subject: str) -> dict[str, str]:
     return {KIND_LABEL: kind, SUBJECT_LABEL: slug(subject)}
 
 
-def _not_installed(label: str) -> EvidenceError:
-    step = "Run the platform's playbook with --tags baseline"
+def _not_installed(label: str, step: str = "Run the platform's playbook with --tags baseline") -> EvidenceError:
     return EvidenceError(label, "the kind Evidence is not installed in this cluster", step, reason="not_installed")

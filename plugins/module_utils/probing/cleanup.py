@@ -10,19 +10,18 @@ few seconds. Whatever belongs to a run without such an object, or to one whose p
 from __future__ import annotations
 
 import functools
-import threading
 import typing as t
 from datetime import datetime
 
 from ..kube.client import Client, Clock
-from ..kube.errors import ApiError, KubeError
+from ..kube.errors import ApiError
 from ..kube.explain import explain
+from ..kube.pulse import Beating, last_written
 from .objects import ROLE, RUN, SELECTOR, labels
 
 BEAT, ALIVE = "probe.enclii.dev/beat", "alive"
 PERIOD, STILL = 3.0, 15.0  # seconds between two beats, and without one until a run counts as dead
 PATIENCE = 120.0  # seconds until what was deleted is gone
-MERGE = "application/merge-patch+json"
 _KINDS = {
     "pods": "/api/v1/{}pods",
     "networkpolicies": "/apis/networking.k8s.io/v1/{}networkpolicies",
@@ -31,38 +30,20 @@ _KINDS = {
 Obj = dict[str, t.Any]
 
 
-class Pulse:
-    """The object that says a run lives, beating in a thread of its own until it is stopped."""
+class Pulse(Beating):
+    """The ConfigMap that says a run lives."""
 
     def __init__(self, client: Client, run: str, namespace: str) -> None:
-        self._client, self._run, self._namespace = client, run, namespace
-        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
-        self._name = f"probe-{run}-alive"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse-{run}", daemon=True)
+        self._place, self._name = f"/api/v1/namespaces/{namespace}/configmaps", f"probe-{run}-alive"
+        self._labels = {**labels(run), ROLE: ALIVE}
+        super().__init__(client, f"{self._place}/{self._name}", BEAT, PERIOD)
 
     def start(self) -> datetime:
         """The server's time."""
-        about = {"name": self._name, "labels": {**labels(self._run), ROLE: ALIVE}, "annotations": {BEAT: "0"}}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about}
-        made = create(self._client, self._path, body)
-        self._thread.start()
-        return _time(made["metadata"]["creationTimestamp"])
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _beat(self) -> None:
-        number = 0
-        while not self._stop.wait(PERIOD):
-            number += 1
-            try:
-                body = {"metadata": {"annotations": {BEAT: str(number)}}}
-                self._client.request("PATCH", f"{self._path}/{self._name}", None, body, content_type=MERGE)
-            except (ApiError, KubeError):
-                continue  # the run itself meets the same server, and says what is wrong with it
+        about = {"name": self._name, "labels": self._labels, "annotations": {BEAT: "0"}}
+        made = create(self._client, self._place, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about})
+        self.begin()
+        return datetime.fromisoformat(made["metadata"]["creationTimestamp"])
 
 
 class Others:
@@ -79,7 +60,7 @@ class Others:
         found, pulses = self._look()
         dead = found - set(pulses)
         for run, pulse in pulses.items():
-            if (now - _last(pulse)).total_seconds() > STILL:
+            if (now - last_written(pulse)).total_seconds() > STILL:
                 dead.add(run)
             else:
                 self._beats[run] = _beat_of(pulse)
@@ -171,16 +152,5 @@ def create(client: Client, path: str, body: Obj) -> Obj:
         raise explain(error, f"{kind} {space}{about['name']}", "", verb=f"create {kind}") from error
 
 
-def _last(obj: Obj) -> datetime:
-    """When it was written last, by the server's clock."""
-    about = obj["metadata"]
-    times = [one["time"] for one in about.get("managedFields") or [] if one.get("time")]
-    return max(_time(one) for one in [*times, about["creationTimestamp"]])
-
-
 def _beat_of(obj: Obj) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(BEAT))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ..evidence.errors import EvidenceError
-from ..evidence.store import Store, record
+from ..evidence.store import Store, opened, record
 from ..flows.evaluate import Evaluator
 from ..flows.matrix import identities
 from ..flows.model import Flow, FlowError, read_flows
@@ -69,7 +68,7 @@ def network_probe(
         question = _ask(client, params, flows, run)
         if check:
             return _planned(question)
-        store = _store(client, params, clock)
+        store = opened(client, params.get("evidence"), clock)
         started = datetime.fromtimestamp(clock.time(), UTC)
         outcome, swept, left = _go(client, params, question, run)
         result = _result(client, params, question, outcome)
@@ -171,22 +170,6 @@ def _planned(question: Question) -> Obj:
         for task in tried
     ]  # fmt: skip
     return {"changed": False, "plan": describe(question.made), "pairs": rows, "notices": list(question.more)}
-
-
-def _store(client: Client, params: Mapping[str, t.Any], clock: Clock) -> Store | None:
-    """Before anything is tried: a report that cannot be kept is better known of early."""
-    wanted = params.get("evidence")
-    if not wanted:
-        return None
-    store = Store(client, str(wanted["namespace"]), clock)
-    if not store.installed():
-        raise EvidenceError(
-            f"Evidence in {wanted['namespace']}",
-            "the kind Evidence is not installed in this cluster",
-            "Run the platform's playbook with --tags baseline, or leave out evidence",
-            reason="not_installed",
-        )
-    return store
 
 
 # -- trying ------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ from ..flows.model import Facts
 from ..kube.client import Client
 from ..kube.errors import ApiError, KubeError
 from ..kube.explain import explain
+from ..kube.pulse import MERGE
 from ..kube.ready import pod_reason
 from . import objects
-from .cleanup import MERGE, create
+from .cleanup import create
 from .in_pod import CONNECTED, ERROR, REFUSED, TIMEOUT
 from .plan import API_SERVER, Aim, Design, Prober, Task
 

@@ -9,59 +9,38 @@ seconds. It owns everything else of the run. Where it stands still, the run is d
 
 from __future__ import annotations
 
-import threading
 import typing as t
 import urllib.parse
 from datetime import datetime
 
 from ..kube.client import Client, Clock
-from ..kube.errors import ApiError, KubeError
+from ..kube.errors import ApiError
 from ..kube.explain import explain
+from ..kube.pulse import Beating, last_written
 from .objects import ALIVE, ROLE, RUN
 
 BEAT = "restore.enclii.dev/beat"
 PERIOD, STILL = 5.0, 60.0  # seconds between two beats, and without one until a run counts as dead
 PATIENCE = 120.0  # seconds until what was deleted is gone
-MERGE = "application/merge-patch+json"
 _KINDS = ("pods", "persistentvolumeclaims", "configmaps")
 Obj = dict[str, t.Any]
 
 
-class Pulse:
-    """The object that says a run lives, beating in a thread of its own until it is stopped."""
+class Pulse(Beating):
+    """The ConfigMap that says a run lives."""
 
     def __init__(self, client: Client, run: str, namespace: str) -> None:
-        self._client, self._run, self._namespace = client, run, namespace
-        self._path, self._name = place(namespace, "configmaps"), f"restore-proof-{run}-alive"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse-{run}", daemon=True)
+        self._run, self._namespace = run, namespace
+        self._place, self._name = place(namespace, "configmaps"), f"restore-proof-{run}-alive"
+        super().__init__(client, f"{self._place}/{self._name}", BEAT, PERIOD)
 
     def start(self) -> tuple[Obj, datetime]:
         """(the object, the server's time)"""
-        about = {
-            "name": self._name,
-            "namespace": self._namespace,
-            "labels": {RUN: self._run, ROLE: ALIVE},
-            "annotations": {BEAT: "0"},
-        }
-        made = create(self._client, self._path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about})
-        self._thread.start()
+        labels = {RUN: self._run, ROLE: ALIVE}
+        about = {"name": self._name, "namespace": self._namespace, "labels": labels, "annotations": {BEAT: "0"}}
+        made = create(self._client, self._place, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about})
+        self.begin()
         return made, datetime.fromisoformat(made["metadata"]["creationTimestamp"])
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _beat(self) -> None:
-        number = 0
-        while not self._stop.wait(PERIOD):
-            number += 1
-            try:
-                body = {"metadata": {"annotations": {BEAT: str(number)}}}
-                self._client.request("PATCH", f"{self._path}/{self._name}", None, body, content_type=MERGE)
-            except (ApiError, KubeError):
-                continue  # the run itself meets the same server, and says what is wrong with it
 
 
 def dead(client: Client, namespace: str, run: str, now: datetime) -> list[str]:
@@ -72,7 +51,7 @@ def dead(client: Client, namespace: str, run: str, now: datetime) -> list[str]:
         for one in client.list(place(namespace, kind), {"labelSelector": RUN}, metadata_only=True):
             mine = one["metadata"]["labels"]
             found.add(mine[RUN])
-            if mine.get(ROLE) == ALIVE and (now - _last(one)).total_seconds() <= STILL:
+            if mine.get(ROLE) == ALIVE and (now - last_written(one)).total_seconds() <= STILL:
                 alive.add(mine[RUN])
     return sorted(found - alive - {run})
 
@@ -125,10 +104,3 @@ def create(client: Client, path: str, body: Obj) -> Obj:
             return t.cast(Obj, client.get(f"{path}/{about['name']}"))
         label = f"{body['kind']} {about['namespace']}/{about['name']}"
         raise explain(error, label, "", verb=f"create {body['kind']}") from error
-
-
-def _last(obj: Obj) -> datetime:
-    """When it was written last, by the server's clock."""
-    about = obj["metadata"]
-    times = [one["time"] for one in about.get("managedFields") or [] if one.get("time")]
-    return max(datetime.fromisoformat(one) for one in [*times, about["creationTimestamp"]])

@@ -11,8 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from ..evidence.errors import EvidenceError
-from ..evidence.store import Store, record
+from ..evidence.store import Store, opened, record
 from ..kube.client import Client, Clock
 from ..kube.config import load_login
 from ..kube.errors import ApiError, KubeError
@@ -51,7 +50,7 @@ def restore_verify(
         cronjob, request, notices = _ask(client, params)
         if check:
             return {"changed": False, "request": _without_manifest(request), "notices": notices}
-        store = _store(client, params, clock)
+        store = opened(client, params.get("evidence"), clock)
         told, swept, left, started = _go(client, params, cronjob, request, run)
         result = _result(told, clock.monotonic() - began)
         result.update(swept=swept, notices=[*notices, *result["notices"], *left])
@@ -137,22 +136,6 @@ def aim(target: Params, word: Obj | None, why: str) -> Obj:
 
 def _without_manifest(request: Obj) -> Obj:
     return {name: value for name, value in request.items() if name != "manifest"}
-
-
-def _store(client: Client, params: Params, clock: Clock) -> Store | None:
-    """Before anything is restored: a proof that cannot be kept is better known of early."""
-    wanted = params.get("evidence")
-    if not wanted:
-        return None
-    store = Store(client, str(wanted["namespace"]), clock)
-    if not store.installed():
-        raise EvidenceError(
-            f"Evidence in {wanted['namespace']}",
-            "the kind Evidence is not installed in this cluster",
-            "Run the platform's playbook with --tags baseline, or leave out evidence",
-            reason="not_installed",
-        )
-    return store
 
 
 # -- restoring ---------------------------------------------------------------------------------
