@@ -36,10 +36,11 @@ Obj = dict[str, t.Any]
 
 
 @pytest.fixture(scope="module")
-def namespace(lab: LabRun) -> t.Iterator[LabRun]:
-    lab.kubectl("create", "namespace", NAMESPACE, check=False)
-    yield lab
-    lab.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+def namespace(cluster: LabRun) -> t.Iterator[LabRun]:
+    cluster.playbook("platform").succeeded()
+    cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+    yield cluster
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 @pytest.fixture(scope="module")
