@@ -8,13 +8,14 @@
 Where to and as whom come from libpq's variables. The first line is "ready" once a row was committed; the last is one of JSON:
 {"acknowledged": [[first, last], …], "gap": seconds, "refused": {"what a failure said": times}}. A row whose commit failed, or was not
 said to be replicated, is not acknowledged: it may be there, and may not. anew: each row on a connection of its own. enough: it
-ends sooner, a few seconds after a gap of one second or more.
+ends sooner, a few seconds after a gap of one second or more. So it does when it is sent SIGTERM.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import signal
 import sys
 import time
 
@@ -43,14 +44,15 @@ def longest(moments):
     return max((later - sooner for sooner, later in itertools.pairwise(moments)), default=0.0)
 
 
-def write(connect, failures, clock, sleep, seconds, first, anew=False, enough=False):
+def write(connect, failures, clock, sleep, seconds, first, anew=False, enough=False, stopped=lambda: False):
     """(numbers, moments) of the acknowledged commits, and {failure: times}.
 
     connect() -> commit(number) -> whether it is replicated too. anew: connect for each. enough: end AFTERWARDS a gap.
+    stopped() -> whether to end now.
     """
     numbers, moments, refused = [], [], {}
     end, number, commit = clock() + seconds, first, None
-    while clock() < end:
+    while clock() < end and not stopped():
         began = clock()
         try:
             commit = (None if anew else commit) or connect()
@@ -85,7 +87,9 @@ def main():
         return commit
 
     seconds, first = float(sys.argv[1]), int(sys.argv[2])
-    ways = {"anew": "anew" in sys.argv[3:], "enough": "enough" in sys.argv[3:]}
+    told = []
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    ways = {"stopped": lambda: bool(told), "anew": "anew" in sys.argv[3:], "enough": "enough" in sys.argv[3:]}
     numbers, moments, refused = write(
         connect, (psycopg.Error, OSError), time.monotonic, time.sleep, seconds, first, **ways
     )

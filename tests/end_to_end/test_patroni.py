@@ -113,10 +113,10 @@ def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None
     """Replicas, switchover, old leader, by the play alone."""
     before = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
     leader = database.leader()
-    writer = database.write(150)
+    writer = database.write(300)
     try:
         run = platform(database.run, "-e", "patroni_cpu=260m").succeeded()
-        told = json.loads(writer.communicate(timeout=240)[0].splitlines()[-1])
+        told = database.enough(writer)
     finally:
         writer.kill()
     after = {pod: database.run.get("pod", pod, "-n", SPACE)["metadata"]["uid"] for pod in PODS}
@@ -133,7 +133,7 @@ def test_a_rolling_update_under_writes_loses_nothing(database: Database) -> None
 def test_a_renewed_certificate_is_taken_over_without_a_failed_client(database: Database) -> None:
     old = database.certificate()
     starts = {pod: database.run.get("pod", pod, "-n", SPACE)["status"]["containerStatuses"] for pod in PODS}
-    writer = database.write(150)
+    writer = database.write(300)
     try:
         database.run.kubectl("delete", "secret", f"{CLUSTER}-server", f"{CLUSTER}-replication", "-n", SPACE)
         database.run.until("a new certificate", lambda: safely(database.certificate) not in ("", old), 60)
@@ -143,7 +143,7 @@ def test_a_renewed_certificate_is_taken_over_without_a_failed_client(database: D
                 database.run.until(
                     f"{pod} shows it on {port}", lambda pod=pod, port=port: database.served(pod, port) == new, 120
                 )
-        told = json.loads(writer.communicate(timeout=240)[0].splitlines()[-1])
+        told = database.enough(writer)
     finally:
         writer.kill()
     assert told["refused"] == {}
@@ -168,7 +168,7 @@ def safely(what: t.Callable[[], str]) -> str:
 
 def test_a_bucket_that_is_away_costs_nothing_that_was_written(database: Database) -> None:
     server = database.run.lab.container("s3")
-    writer = database.write(60)
+    writer = database.write(120)
     try:
         subprocess.run(["podman", "stop", "--time", "1", server], check=True, capture_output=True)
         time.sleep(10)
@@ -177,7 +177,7 @@ def test_a_bucket_that_is_away_costs_nothing_that_was_written(database: Database
         assert database.sql("SELECT last_archived_wal FROM pg_stat_archiver;").strip() < behind
     finally:
         subprocess.run(["podman", "start", server], check=True, capture_output=True)
-        told = json.loads(writer.communicate(timeout=120)[0].splitlines()[-1])
+        told = database.enough(writer)
         writer.kill()
     assert told["gap"] < 2
     database.sql("SELECT pg_switch_wal();")
