@@ -14,7 +14,6 @@ import pytest
 import house
 
 FILES = sorted((house.ROOT / "roles").glob("*/files/rules/*.yaml"))
-CRDS = house.ROOT.parent / "shared" / "upstream" / "kube-prometheus-stack"
 
 
 def as_object(groups: Any) -> dict[str, Any]:
@@ -27,8 +26,8 @@ def as_object(groups: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parts[-4]}-{path.stem}")
-def test_rules_fit_into_a_prometheus_rule(path: Path) -> None:
-    definitions = contract.crds(CRDS)
+def test_rules_fit_into_a_prometheus_rule(upstream: Path, path: Path) -> None:
+    definitions = contract.crds(upstream / "kube-prometheus-stack")
     groups = house.load(path)
     assert list(groups) == ["groups"]
     assert contract.object_findings(as_object(groups), definitions) == []
