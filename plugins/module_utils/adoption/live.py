@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..kube.client import Client
+from ..kube.client import MERGE_PATCH, Client
 from ..kube.errors import ApiError
 from ..probing.objects import RUN
 from . import answers
@@ -23,7 +23,6 @@ Obj = dict[str, Any]
 ENFORCE, WARN = "pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"
 WALLS = "enclii.dev/walls"
 _DRY = {"dryRun": "All", "fieldManager": "enclii-adoption"}
-_MERGE = "application/merge-patch+json"
 # kind -> (collection, where its pods are described)
 TEMPLATED = {
     "Deployment": ("apps/v1", "deployments", ("spec", "template")),
@@ -149,7 +148,7 @@ class Space:
 
     def _ask(self, method: str, path: str, body: Obj) -> Answer:
         warned: list[str] = []
-        kind = _MERGE if method == "PATCH" else "application/json"
+        kind = MERGE_PATCH if method == "PATCH" else "application/json"
         try:
             self._client.request(method, path, _DRY, body, content_type=kind, warned=warned)
         except ApiError as error:

@@ -29,6 +29,7 @@ from .wire import Wire
 from .x509 import not_after
 
 THREADS = 8
+MERGE_PATCH = "application/merge-patch+json"
 PATIENCE = 20.0  # seconds an answer may stay away before it is an error
 RETRY_STATUS = (429, 500, 502, 503, 504)
 _WARNING = re.compile(r'^\d{3} \S+ "((?:[^"\\]|\\.)*)"')

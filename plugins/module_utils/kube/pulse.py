@@ -9,10 +9,8 @@ import threading
 import typing as t
 from datetime import datetime
 
-from .client import Client
+from .client import MERGE_PATCH, Client
 from .errors import ApiError, KubeError
-
-MERGE = "application/merge-patch+json"
 
 
 class Beating:
@@ -40,7 +38,7 @@ class Beating:
             number += 1
             try:
                 body = {"metadata": {"annotations": {self._beat: str(number)}}}
-                self._client.request("PATCH", self._path, None, body, content_type=MERGE)
+                self._client.request("PATCH", self._path, None, body, content_type=MERGE_PATCH)
             except (ApiError, KubeError):
                 continue  # the run itself meets the same server, and says what is wrong with it
 

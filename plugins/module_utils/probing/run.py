@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from ..flows.evaluate import Evaluator, Pod
 from ..flows.model import Facts
-from ..kube.client import Client
+from ..kube.client import MERGE_PATCH, Client
 from ..kube.errors import ApiError, KubeError
 from ..kube.explain import explain
-from ..kube.pulse import MERGE
 from ..kube.ready import pod_reason
 from . import objects
 from .cleanup import create
@@ -396,7 +395,7 @@ def annotate(client: Client, state: State, text: str) -> None:
     path = f"/api/v1/namespaces/{state.pod.namespace}/pods/{state.name}"
     body = {"metadata": {"annotations": {objects.PLAN: text}}}
     try:
-        client.request("PATCH", path, None, body, content_type=MERGE)
+        client.request("PATCH", path, None, body, content_type=MERGE_PATCH)
     except ApiError as error:
         raise explain(error, f"Pod {state.pod.namespace}/{state.name}", "", verb="patch pods") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ..kube.client import Client
+from ..kube.client import MERGE_PATCH, Client
 from ..kube.engine import Engine
 from ..kube.errors import ApiError
 from ..kube.manifests import wanted_object
@@ -18,7 +18,6 @@ from .controller import Controller, discover
 from .errors import SealingError
 from .stable import Live, synced
 
-MERGE_PATCH = "application/merge-patch+json"
 _SEALED, _SECRETS = f"/apis/{objects.API_VERSION}/namespaces/{{}}/sealedsecrets", "/api/v1/namespaces/{}/secrets"
 _ONE_BY_ONE = 4  # secrets of a namespace that are read one by one; more are listed
 Obj = dict[str, t.Any]

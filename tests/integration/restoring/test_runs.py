@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
-import pathlib
 import ssl
 import threading
 import time
@@ -17,6 +14,7 @@ from datetime import UTC, datetime
 
 import evidence
 import pytest
+import scripts
 
 from ansible_collections.enclii.platform.plugins.module_utils.kube.client import Clock
 from ansible_collections.enclii.platform.plugins.module_utils.kube.config import load_login
@@ -35,16 +33,6 @@ WORD = {
     "enclii-heartbeat": 1, "marker": "enclii-1", "lsn": "0/5000028", "at": 1.0, "system_id": "77", "archived": "",
     "roles": {}, "databases": {},
 }  # fmt: skip
-
-
-def script(name: str) -> t.Any:
-    place = pathlib.Path(__file__).resolve().parents[3] / "images" / "patroni" / "bin" / name
-    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(place))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
 
 
 def test_no_object_of_a_proof_holds_a_token_or_reaches_more_than_the_bucket(rendered: Obj) -> None:
@@ -262,7 +250,7 @@ def test_scheduled_proofs_are_recorded_by_an_account_that_may_do_no_more(
     status = json.dumps({"status": {"phase": "Failed"}})
     api.server.kubectl("patch", "pod/first", "-n", api.space, "--subresource=status", "--type=merge", "-p", status)
 
-    recorder = script("enclii-restore-record")
+    recorder = scripts.load("images/patroni/bin/enclii-restore-record")
     token = api.server.kubectl("create", "token", account, "-n", api.space).strip()
     login = load_login({"kubeconfig": str(api.server.kubeconfig)}, {"HOME": "/nonexistent"})
     context = ssl.create_default_context(cadata=(login.ca or b"").decode())

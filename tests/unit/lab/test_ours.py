@@ -5,30 +5,21 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import types
 
 import pytest
+import scripts
 import yaml
 
 from lab import core, images, ours
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CONTAINERFILE = (ours.SOURCE / "Containerfile").read_text()
-
-
-def tool() -> types.ModuleType:
-    loader = importlib.machinery.SourceFileLoader("tools_images", str(ROOT / "tools" / "images"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("tools_images", loader))
-    loader.exec_module(module)
-    return module
 
 
 def test_bases_are_pinned_by_digest_and_the_same() -> None:
@@ -106,15 +97,17 @@ def test_roles_name_the_version_that_is_built_here() -> None:
         pytest.skip("role patroni is not there")
     said = yaml.safe_load(defaults.read_text())
     version = (ours.SOURCE / "VERSION").read_text().strip()
-    for target, variable in tool().TARGETS.items():
+    for target, variable in scripts.load("tools/images").TARGETS.items():
         assert said[variable] == f"ghcr.io/{ours.TARGETS[target]}:{version}"
 
 
 def test_an_inventory_keeps_what_else_its_file_says() -> None:
     lines = {"patroni_image": "r/p:1@sha256:aa", "patroni_toolbox_image": "r/t:1@sha256:bb"}
-    first = tool().written("", lines)
+    first = scripts.load("tools/images").written("", lines)
     assert yaml.safe_load(first) == lines
-    other = tool().written(first + "# mine\nother_image: x:1\n", {**lines, "patroni_image": "r/p:2@sha256:cc"})
+    other = scripts.load("tools/images").written(
+        first + "# mine\nother_image: x:1\n", {**lines, "patroni_image": "r/p:2@sha256:cc"}
+    )
     assert yaml.safe_load(other) == {**lines, "patroni_image": "r/p:2@sha256:cc", "other_image": "x:1"}
     assert "# mine" in other
 

@@ -5,33 +5,18 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import pathlib
-import sys
 import typing as t
 
 import pytest
+import scripts
 
 BIN = pathlib.Path(__file__).resolve().parents[4] / "images" / "patroni" / "bin"
 Obj = dict[str, t.Any]
 
 
-def script(name: str) -> t.Any:
-    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(BIN / name))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
-    return module
-
-
-prestop = script("enclii-prestop")
+prestop = scripts.load("images/patroni/bin/enclii-prestop")
 
 
 def member(name: str, role: str, state: str = "streaming", lag: float = 0) -> Obj:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import copy
-import importlib.machinery
-import importlib.util
 import json
 import pathlib
-import types
 import typing as t
 
 import pytest
+import scripts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,14 +34,7 @@ RECORDED = pathlib.Path(__file__).with_name("recorded.json")
 Obj = dict[str, t.Any]
 
 
-def program() -> types.ModuleType:
-    loader = importlib.machinery.SourceFileLoader("enclii_backup", str(ROOT / "images/patroni/bin/enclii-backup"))
-    found = importlib.util.module_from_spec(t.cast("t.Any", importlib.util.spec_from_loader("enclii_backup", loader)))
-    loader.exec_module(found)
-    return found
-
-
-enclii_backup = program()
+enclii_backup = scripts.load("images/patroni/bin/enclii-backup")
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import io
 import json
 import pathlib
@@ -14,26 +12,14 @@ import sys
 import typing as t
 
 import pytest
+import scripts
 
 BIN = pathlib.Path(__file__).resolve().parents[4] / "images" / "patroni" / "bin"
 Obj = dict[str, t.Any]
 
 
-def script(name: str) -> t.Any:
-    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(BIN / name))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
-    return module
-
-
-proof = script("enclii-restore-proof")
-recorder = script("enclii-restore-record")
+proof = scripts.load("images/patroni/bin/enclii-restore-proof")
+recorder = scripts.load("images/patroni/bin/enclii-restore-record")
 
 
 # -- WAL ------------------------------------------------------------------------------------------
